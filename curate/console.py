@@ -1,0 +1,95 @@
+"""What the three commands share: groups that suggest names, errors in one line with their exit code, progress bars."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from curate.errors import UserError
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+
+class Commands(click.Group):
+    """A click group that turns `UserError` into one line on stderr with the error's exit code, and suggests commands."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the sub-command, or fail with the nearest name that exists (exit code 2)."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            near = get_close_matches(args[0], self.list_commands(ctx), n=1, cutoff=0.5) if args else []
+            if near:
+                error.message += f" Did you mean '{near[0]}'?"
+            raise
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the sub-command; a `UserError` becomes one line and its exit code, a full disk or a closed folder too."""
+        try:
+            return super().invoke(ctx)
+        except UserError as error:
+            click.echo(f"error: {error}", err=True)
+            ctx.exit(error.exit_code)
+        except (PermissionError, FileExistsError, NotADirectoryError, IsADirectoryError) as error:
+            click.echo(f"error: {error.filename or ''}: {error.strerror or error}", err=True)
+            ctx.exit(2)
+        except OSError as error:
+            if error.errno != 28:  # ENOSPC
+                raise
+            click.echo("error: the disk is full; free some space and run the same command again to go on", err=True)
+            ctx.exit(3)
+
+
+def say(message: str) -> None:
+    """One line of progress or explanation, to stderr."""
+    click.echo(message, err=True)
+
+
+def print_json(value: Any) -> None:
+    """A result for machines, to stdout."""
+    click.echo(json.dumps(value, indent=1, ensure_ascii=False, default=str))
+
+
+def print_table(header: Sequence[str], rows: Sequence[Sequence[object]], title: str = "") -> None:
+    """A result for people, to stdout: plain aligned columns; the first is left-aligned, the others right-aligned."""
+    cells = [[str(cell) for cell in row] for row in rows]
+    widths = [max([len(name), *(len(row[i]) for row in cells)]) for i, name in enumerate(header)]
+
+    def line(row: Sequence[str]) -> str:
+        padded = [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
+        return "  ".join(padded).rstrip()
+
+    if title:
+        click.echo(title)
+    click.echo(line(header))
+    click.echo("  ".join("-" * width for width in widths))
+    for row in cells:
+        click.echo(line(row))
+
+
+@contextmanager
+def progress() -> Iterator[Progress]:
+    """A rich progress display on stderr with count, rate and time left; shows nothing where stderr is no terminal."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("eta"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
+    )
+    with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True) as bar:
+        yield bar
