@@ -54,8 +54,21 @@ class Dataset:
         root = Path(root)
         path = root / MANIFEST
         if not path.is_file():
-            raise UserError(f"{root} is no dataset: it has no {MANIFEST}; make one with: curate build --input VIDEOS --out {root}")
-        columns = ["clip_id", "path", "sha256", "video_id", "identity_id", "split", "n_frames", "fps", "width", "height"]
+            raise UserError(
+                f"{root} is no dataset: it has no {MANIFEST}; make one with: curate build --input VIDEOS --out {root}"
+            )
+        columns = [
+            "clip_id",
+            "path",
+            "sha256",
+            "video_id",
+            "identity_id",
+            "split",
+            "n_frames",
+            "fps",
+            "width",
+            "height",
+        ]
         try:
             rows = pq.read_table(path, columns=columns).to_pylist()
         except (OSError, ValueError) as error:

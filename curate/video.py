@@ -1,0 +1,378 @@
+"""The only module that opens a video: PyAV to decode, cut and encode, decord for random access. It hides which.
+
+Frames are numbered in presentation order from 0. Colours: whatever the source's matrix and range, RGB comes out full
+range, and what is written is H.264 in BT.601 limited range and tagged so, because readers that ignore the tags
+(decord among them) assume that; both kinds of reader then show the same colours. A source that does not name its
+matrix is taken as BT.709 from 720 lines on and as BT.601 below, as players do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import av
+import av.error
+import numpy as np
+from av.video.reformatter import ColorRange, Colorspace, Interpolation
+from numpy.typing import NDArray
+
+from curate.errors import BadVideo, UserError
+from curate.files import atomic
+
+if TYPE_CHECKING:
+    from av.audio.frame import AudioFrame
+    from av.container import InputContainer, OutputContainer
+    from av.video.stream import VideoStream
+
+Box = tuple[int, int, int, int]
+"""Left, top, right, bottom in pixels; right and bottom exclusive."""
+
+Sound = tuple[NDArray[np.float32], int]
+"""Mono samples [S] in [-1, 1] and their rate in Hz."""
+
+AUDIO_RATE = 48_000
+_UNSPECIFIED = 2  # AVCOL_SPC_UNSPECIFIED
+_BT601_525 = 6  # AVCOL_SPC_SMPTE170M: the same matrix as Colorspace.ITU601 (5)
+_MAX_SIDE = 16_384  # larger frames are refused: a header may claim any size
+
+
+@dataclass(frozen=True)
+class VideoInfo:
+    """What a file's headers say."""
+
+    width: int  # as shown: rotation applied
+    height: int
+    fps: float  # average
+    n_frames: int  # 0: the container does not say
+    duration_s: float  # 0: the container does not say
+    bitrate: int  # of the video stream, bits per second; of the whole file where the stream does not say
+    codec: str
+    pixel_format: str
+    has_audio: bool
+
+    @property
+    def bits_per_pixel(self) -> float:
+        """Bits of video data per pixel and frame."""
+        return self.bitrate / (self.width * self.height * self.fps) if self.fps > 0 else 0.0
+
+
+def info(path: Path) -> VideoInfo:
+    """Headers of a video file; `BadVideo` when it has no readable video stream."""
+    with _open(path) as container:
+        stream = container.streams.video[0]
+        first = next(iter(_decode(container, path, audio=False)))
+        assert isinstance(first, Frame)
+        fps = float(stream.average_rate or stream.guessed_rate or 0)
+        seconds = float(stream.duration * stream.time_base) if stream.duration and stream.time_base else 0.0
+        if not seconds and container.duration:
+            seconds = container.duration / av.time_base
+        bitrate = stream.codec_context.bit_rate or 0
+        if not bitrate and seconds > 0:
+            bitrate = int(8 * path.stat().st_size / seconds)
+        return VideoInfo(
+            width=first.width,
+            height=first.height,
+            fps=fps,
+            n_frames=stream.frames,
+            duration_s=seconds,
+            bitrate=bitrate,
+            codec=stream.codec_context.name,
+            pixel_format=str(stream.codec_context.pix_fmt),
+            has_audio=bool(container.streams.audio),
+        )
+
+
+class Frame:
+    """One decoded frame, upright; conversions are made when asked for."""
+
+    def __init__(self, raw: av.VideoFrame, index: int, time_s: float) -> None:
+        self._raw = raw
+        self._turns = raw.rotation // 90 % 4  # quarter turns anticlockwise that make the picture upright
+        self.index = index
+        self.time_s = time_s
+        self.width, self.height = (raw.height, raw.width) if self._turns % 2 else (raw.width, raw.height)
+
+    @property
+    def _matrix(self) -> int:
+        matrix = int(self._raw.colorspace)
+        if matrix == _UNSPECIFIED:
+            return int(Colorspace.ITU709 if self.height >= 720 else Colorspace.ITU601)
+        return matrix
+
+    @property
+    def is_plain(self) -> bool:
+        """Upright 8-bit 4:2:0 in BT.601 limited range: what every reader shows alike."""
+        is_601 = self._matrix in (Colorspace.ITU601, _BT601_525)
+        limited = self._raw.color_range in (ColorRange.MPEG, ColorRange.UNSPECIFIED)
+        return self._turns == 0 and self._raw.format.name == "yuv420p" and is_601 and limited
+
+    def _reformat(self, **target: Any) -> av.VideoFrame:
+        return self._raw.reformat(src_colorspace=self._matrix, **target)
+
+    def rgb(self, short_side: int | None = None) -> NDArray[np.uint8]:
+        """RGB uint8 [h, w, 3]; with `short_side`, shrunk (never enlarged) so that the shorter side has that length."""
+        scale = 1.0 if short_side is None else min(1.0, short_side / min(self._raw.width, self._raw.height))
+        picture = self._reformat(
+            width=max(1, round(self._raw.width * scale)),
+            height=max(1, round(self._raw.height * scale)),
+            format="rgb24",
+            interpolation=Interpolation.AREA,
+        ).to_ndarray()
+        return np.ascontiguousarray(np.rot90(picture, self._turns))
+
+    def planes(self) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]:
+        """Y [h, w], U and V [h/2, w/2] of the frame, BT.601, limited range; odd sizes lose their last row or column."""
+        raw = self._reformat(
+            width=self._raw.width & ~1,
+            height=self._raw.height & ~1,
+            format="yuv420p",
+            dst_colorspace=Colorspace.ITU601,
+            dst_color_range=ColorRange.MPEG,
+        )
+        stacked = raw.to_ndarray()
+        h, w = raw.height, raw.width
+        luma, chroma = stacked[:h], stacked[h:].reshape(2, h // 2, w // 2)
+        turned = [np.rot90(plane, self._turns) for plane in (luma, chroma[0], chroma[1])]
+        return turned[0], turned[1], turned[2]
+
+
+def crop(planes: tuple[NDArray[np.uint8], ...], box: Box, size: int) -> av.VideoFrame:
+    """Cut a box with even sides and corners out of a frame's `planes` and resize it (Lanczos) to size x size."""
+    left, top, right, bottom = box
+    if any(side % 2 for side in box):
+        raise ValueError(f"box {box}: corners must be even, for the chroma planes have half the size")
+    luma = planes[0][top:bottom, left:right]
+    chroma = [plane[top // 2 : bottom // 2, left // 2 : right // 2] for plane in planes[1:]]
+    stacked = np.concatenate([luma.reshape(-1), *(plane.reshape(-1) for plane in chroma)])
+    cut = av.VideoFrame.from_ndarray(stacked.reshape((bottom - top) * 3 // 2, right - left), format="yuv420p")
+    cut.colorspace, cut.color_range = Colorspace.ITU601, ColorRange.MPEG
+    return cut.reformat(width=size, height=size, interpolation=Interpolation.LANCZOS)
+
+
+def frames(path: Path, *, threads: int = 1) -> Iterator[Frame]:
+    """All frames of a video, one at a time; `BadVideo` (with how far it came) where decoding fails or stops early."""
+    with _open(path, threads) as container:
+        for item in _decode(container, path, audio=False):
+            assert isinstance(item, Frame)
+            yield item
+
+
+def frames_and_sound(path: Path, *, threads: int = 1) -> Iterator[Frame | AudioFrame]:
+    """All frames and all sound of a video as they lie in the file; the sound is float stereo at `AUDIO_RATE`."""
+    with _open(path, threads) as container:
+        yield from _decode(container, path, audio=True)
+
+
+def _open(path: Path, threads: int = 1) -> InputContainer:
+    try:
+        container = av.open(str(path), metadata_errors="replace")
+    except (av.error.FFmpegError, OSError, ValueError) as error:
+        if isinstance(error, PermissionError):
+            raise BadVideo(f"{path.name}: no permission to read it") from error
+        raise BadVideo(f"{path.name}: not a readable video ({_why(error)})") from error
+    if not container.streams.video:
+        container.close()
+        raise BadVideo(f"{path.name}: no video stream in it")
+    stream = container.streams.video[0]
+    stream.thread_type = "AUTO" if threads > 1 else "NONE"
+    stream.codec_context.thread_count = threads
+    if max(stream.codec_context.width, stream.codec_context.height) > _MAX_SIDE:
+        container.close()
+        raise BadVideo(
+            f"{path.name}: frames of {stream.codec_context.width} x {stream.codec_context.height} are too large"
+        )
+    return container
+
+
+def _why(error: BaseException) -> str:
+    return str(getattr(error, "strerror", "") or error or type(error).__name__)
+
+
+def _decode(container: InputContainer, path: Path, *, audio: bool) -> Iterator[Frame | AudioFrame]:
+    stream = container.streams.video[0]
+    wanted: list[Any] = [stream]
+    resampler = None
+    if audio and container.streams.audio:
+        wanted.append(container.streams.audio[0])
+        resampler = av.AudioResampler(format="fltp", layout="stereo", rate=AUDIO_RATE)
+    index, last = 0, float("-inf")
+    step = 1 / float(stream.average_rate or stream.guessed_rate or 25)
+    try:
+        for packet in container.demux(wanted):
+            for decoded in packet.decode():
+                if isinstance(decoded, av.VideoFrame):
+                    # a stamp that is missing or does not grow is replaced by the average step
+                    time_s = (
+                        decoded.time if decoded.time is not None and decoded.time > last else max(last, -step) + step
+                    )
+                    yield Frame(decoded, index, time_s)
+                    index, last = index + 1, time_s
+                elif resampler is not None:
+                    yield from resampler.resample(decoded)
+    except (av.error.FFmpegError, ValueError) as error:
+        raise BadVideo(f"{path.name}: decoding broke off at frame {index} ({_why(error)})") from error
+    if index == 0:
+        raise BadVideo(f"{path.name}: no frame could be decoded")
+    if index < 0.98 * stream.frames - 2:
+        raise BadVideo(f"{path.name}: truncated: {index} of the {stream.frames} frames in its header")
+
+
+class ClipWriter:
+    """Writes one H.264 file (with AAC sound if asked), frame by frame; the file appears whole on `close` or not at all.
+
+    x264 runs on one thread, so that the bytes do not depend on the machine.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        size: tuple[int, int],
+        fps: Fraction,
+        *,
+        crf: int = 16,
+        preset: str = "medium",
+        sound: bool = False,
+    ) -> None:
+        self._atomic = atomic(path)
+        self._container: OutputContainer = av.open(str(self._atomic.__enter__()), "w", format="mp4")
+        self._video: VideoStream = self._container.add_stream("libx264", rate=fps.limit_denominator(60_000))
+        self._video.width, self._video.height = size
+        self._video.pix_fmt = "yuv420p"
+        self._video.time_base = Fraction(1, 90_000)
+        context = self._video.codec_context
+        context.thread_count = 1
+        context.time_base = Fraction(1, 90_000)
+        context.gop_size = 25
+        context.colorspace = Colorspace.ITU601
+        context.color_range = ColorRange.MPEG
+        context.color_primaries = context.color_trc = 6  # SMPTE 170M, the BT.601 of 525 lines
+        context.options = {"crf": str(crf), "preset": preset}
+        self._audio = self._container.add_stream("aac", rate=AUDIO_RATE, layout="stereo") if sound else None
+        self._samples = 0
+        self.n_frames = 0
+
+    def write(self, frame: av.VideoFrame, time_s: float) -> None:
+        """Append a yuv420p frame that is shown at `time_s` after the clip's start."""
+        frame.pts = round(time_s * 90_000)
+        frame.time_base = Fraction(1, 90_000)
+        frame.pict_type = 0
+        self._container.mux(self._video.encode(frame))
+        self.n_frames += 1
+
+    def write_sound(self, samples: NDArray[np.float32]) -> None:
+        """Append samples [2, S] at `AUDIO_RATE`."""
+        if self._audio is None or not samples.shape[1]:
+            return
+        block = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples), format="fltp", layout="stereo")
+        block.sample_rate, block.pts, block.time_base = AUDIO_RATE, self._samples, Fraction(1, AUDIO_RATE)
+        self._samples += samples.shape[1]
+        self._container.mux(self._audio.encode(block))
+
+    def close(self) -> None:
+        """Finish the file and give it its name."""
+        self._container.mux(self._video.encode(None))
+        if self._audio is not None:
+            self._container.mux(self._audio.encode(None))
+        self._container.close()
+        self._atomic.__exit__(None, None, None)
+
+    def abort(self, error: BaseException) -> None:
+        """Drop what was written; nothing appears under the clip's name."""
+        self._container.close()
+        try:
+            self._atomic.__exit__(type(error), error, error.__traceback__)
+        except BaseException as raised:
+            if raised is not error:
+                raise
+
+
+def write_video(
+    path: Path, pictures: Iterable[NDArray[np.uint8]], fps: float, *, crf: int = 12, sound: Sound | None = None
+) -> int:
+    """Write RGB uint8 frames [h, w, 3] of even size as H.264, atomically; gives the number of frames."""
+    writer: ClipWriter | None = None
+    try:
+        for index, picture in enumerate(pictures):
+            h, w = picture.shape[:2]
+            if writer is None:
+                if h % 2 or w % 2:
+                    raise UserError(f"{path.name}: frames of {w} x {h}: H.264 needs even sides")
+                writer = ClipWriter(
+                    path, (w, h), Fraction(fps).limit_denominator(60_000), crf=crf, sound=sound is not None
+                )
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
+            target = {"format": "yuv420p", "dst_colorspace": Colorspace.ITU601, "dst_color_range": ColorRange.MPEG}
+            writer.write(frame.reformat(**target), index / fps)
+        if writer is None:
+            raise UserError(f"{path.name}: no frame to write")
+        if sound is not None:
+            samples, rate = sound
+            times = np.arange(round(len(samples) * AUDIO_RATE / rate)) / AUDIO_RATE
+            mono = np.interp(times, np.arange(len(samples)) / rate, samples).astype(np.float32)
+            writer.write_sound(np.stack([mono, mono]))
+        writer.close()
+        return writer.n_frames
+    except BaseException as error:
+        if writer is not None:
+            writer.abort(error)
+        raise
+
+
+def read_frames(path: Path, indices: Sequence[int]) -> NDArray[np.uint8]:
+    """The named frames as RGB uint8 [T, h, w, 3], in the order asked for; `BadVideo` or IndexError.
+
+    decord seeks; where it cannot read a file (AV1, say) PyAV decodes up to the last frame asked for.
+    """
+    if not len(indices):
+        raise ValueError("indices: at least one frame must be asked for")
+    import decord
+
+    stat = path.stat() if path.is_file() else None
+    if stat is None:
+        raise BadVideo(f"{path}: no such file")
+    if not _decord_agrees(path, stat.st_size, stat.st_mtime_ns):
+        return _read_by_decoding(path, indices)
+    try:
+        reader = decord.VideoReader(str(path), num_threads=1)
+        count = len(reader)
+    except (decord.DECORDError, RuntimeError):
+        return _read_by_decoding(path, indices)
+    if min(indices) < 0 or max(indices) >= count:
+        raise IndexError(f"{path.name}: frame {max(indices)} of a video of {count} frames")
+    return np.asarray(reader.get_batch(list(indices)).asnumpy())
+
+
+@lru_cache(maxsize=4096)
+def _decord_agrees(path: Path, size: int, changed_ns: int) -> bool:
+    """Whether decord shows the same colours and orientation: it ignores matrix, range and rotation."""
+    with _open(path) as container:
+        first = next(iter(_decode(container, path, audio=False)))
+        assert isinstance(first, Frame)
+        return first.is_plain
+
+
+def _read_by_decoding(path: Path, indices: Sequence[int]) -> NDArray[np.uint8]:
+    wanted, found = set(indices), {}
+    if min(wanted) < 0:
+        raise IndexError(f"{path.name}: frame {min(wanted)} does not exist")
+    for frame in frames(path):
+        if frame.index in wanted:
+            found[frame.index] = frame.rgb()
+            if len(found) == len(wanted):
+                return np.stack([found[index] for index in indices])
+    raise IndexError(f"{path.name}: frame {max(wanted)} of a video of {frame.index + 1} frames")
+
+
+def resize(pictures: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+    """Frames [T, H, W, 3] resized to size x size: by area when shrinking, else bicubic."""
+    import cv2
+
+    if pictures.shape[1:3] == (size, size):
+        return pictures
+    method = cv2.INTER_AREA if size <= min(pictures.shape[1:3]) else cv2.INTER_CUBIC
+    return np.stack([cv2.resize(picture, (size, size), interpolation=method) for picture in pictures])
