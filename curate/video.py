@@ -65,8 +65,7 @@ def info(path: Path) -> VideoInfo:
     """Headers of a video file; `BadVideo` when it has no readable video stream."""
     with _open(path) as container:
         stream = container.streams.video[0]
-        first = next(iter(_decode(container, path, audio=False)))
-        assert isinstance(first, Frame)
+        first = next(_pictures(container, path))
         fps = float(stream.average_rate or stream.guessed_rate or 0)
         seconds = float(stream.duration * stream.time_base) if stream.duration and stream.time_base else 0.0
         if not seconds and container.duration:
@@ -134,7 +133,7 @@ class Frame:
             dst_colorspace=Colorspace.ITU601,
             dst_color_range=ColorRange.MPEG,
         )
-        stacked = raw.to_ndarray()
+        stacked: NDArray[np.uint8] = raw.to_ndarray().astype(np.uint8, copy=False)
         h, w = raw.height, raw.width
         luma, chroma = stacked[:h], stacked[h:].reshape(2, h // 2, w // 2)
         turned = [np.rot90(plane, self._turns) for plane in (luma, chroma[0], chroma[1])]
@@ -157,9 +156,7 @@ def crop(planes: tuple[NDArray[np.uint8], ...], box: Box, size: int) -> av.Video
 def frames(path: Path, *, threads: int = 1) -> Iterator[Frame]:
     """All frames of a video, one at a time; `BadVideo` (with how far it came) where decoding fails or stops early."""
     with _open(path, threads) as container:
-        for item in _decode(container, path, audio=False):
-            assert isinstance(item, Frame)
-            yield item
+        yield from _pictures(container, path)
 
 
 def frames_and_sound(path: Path, *, threads: int = 1) -> Iterator[Frame | AudioFrame]:
@@ -193,6 +190,10 @@ def _why(error: BaseException) -> str:
     return str(getattr(error, "strerror", "") or error or type(error).__name__)
 
 
+def _pictures(container: InputContainer, path: Path) -> Iterator[Frame]:
+    return (item for item in _decode(container, path, audio=False) if isinstance(item, Frame))
+
+
 def _decode(container: InputContainer, path: Path, *, audio: bool) -> Iterator[Frame | AudioFrame]:
     stream = container.streams.video[0]
     wanted: list[Any] = [stream]
@@ -212,7 +213,7 @@ def _decode(container: InputContainer, path: Path, *, audio: bool) -> Iterator[F
                     )
                     yield Frame(decoded, index, time_s)
                     index, last = index + 1, time_s
-                elif resampler is not None:
+                elif resampler is not None and isinstance(decoded, av.AudioFrame):
                     yield from resampler.resample(decoded)
     except (av.error.FFmpegError, ValueError) as error:
         raise BadVideo(f"{path.name}: decoding broke off at frame {index} ({_why(error)})") from error
@@ -306,8 +307,10 @@ def write_video(
                     path, (w, h), Fraction(fps).limit_denominator(60_000), crf=crf, sound=sound is not None
                 )
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
-            target = {"format": "yuv420p", "dst_colorspace": Colorspace.ITU601, "dst_color_range": ColorRange.MPEG}
-            writer.write(frame.reformat(**target), index / fps)
+            converted = frame.reformat(
+                format="yuv420p", dst_colorspace=Colorspace.ITU601, dst_color_range=ColorRange.MPEG
+            )
+            writer.write(converted, index / fps)
         if writer is None:
             raise UserError(f"{path.name}: no frame to write")
         if sound is not None:
@@ -351,8 +354,7 @@ def read_frames(path: Path, indices: Sequence[int]) -> NDArray[np.uint8]:
 def _decord_agrees(path: Path, size: int, changed_ns: int) -> bool:
     """Whether decord shows the same colours and orientation: it ignores matrix, range and rotation."""
     with _open(path) as container:
-        first = next(iter(_decode(container, path, audio=False)))
-        assert isinstance(first, Frame)
+        first = next(_pictures(container, path))
         return first.is_plain
 
 
