@@ -1,0 +1,26 @@
+"""Metrics: pure functions `bench.metrics.<id>(pred, target)`; one file each, found by being here.
+
+A file that defines `METRIC` is a metric. An installed package adds more through the entry point group
+`talkinghead.metrics`. Nothing here imports torch before a value is computed.
+"""
+
+from __future__ import annotations
+
+from bench import registry
+from bench.metrics.base import Metric
+
+GROUP = "talkinghead.metrics"
+
+
+def available() -> dict[str, Metric]:
+    """Every metric by id, ours and installed ones."""
+    return registry.load(__name__, "METRIC", GROUP, Metric)
+
+
+def get(name: str) -> Metric:
+    """The metric of this id, or an error that suggests the nearest one."""
+    return registry.pick("metric", name, available())
+
+
+# After this, `metrics.l1` is the function and not the module of that name that defines it.
+globals().update({name: metric.function for name, metric in registry.own(__name__, "METRIC", Metric).items()})

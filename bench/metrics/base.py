@@ -1,0 +1,67 @@
+"""What a metric states about itself, and the checks that all of them share. Importing this does not import torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Aspect = Literal["pixels", "motion", "identity"]
+Feature = Literal["frames", "landmarks", "pose", "identity"]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A pure function with what is needed to apply it and to read its values.
+
+    `function(pred, target)` takes the features of B frames ([B, 3, H, W] in [0, 1], landmarks [B, 68, 2] in pixels,
+    pose [B, 3] in degrees, embeddings [B, D]) and gives one value per frame, [B].
+    """
+
+    id: str
+    function: Callable[[Tensor, Tensor], Tensor]
+    aspect: Aspect  # which of a task's references it compares with
+    feature: Feature  # what of the frames it reads; all but "frames" need a network
+    higher_is_better: bool
+    description: str
+    unit: str = ""  # "": dimensionless
+    paper: str = ""
+    ceiling: float | None = None  # values above are recorded as this (an infinite value has no mean)
+
+
+def check_images(pred: Tensor, target: Tensor, least: int = 1) -> None:
+    """Raise ValueError unless both are float [B, 3, H, W] in [0, 1] of one shape, with sides of `least` or more."""
+    for name, value in (("pred", pred), ("target", target)):
+        shape = tuple(value.shape)
+        if len(shape) != 4 or shape[1] != 3 or 0 in shape:
+            raise ValueError(f"`{name}` must have the shape [B, 3, H, W], none of them 0, but has {list(shape)}")
+        if min(shape[2:]) < least:
+            raise ValueError(f"`{name}` must be at least {least} x {least} pixels, but is {shape[3]} x {shape[2]}")
+    _check_pair(pred, target)
+    for name, value in (("pred", pred), ("target", target)):
+        low, high = float(value.min()), float(value.max())
+        if not (low >= 0 and high <= 1):  # written so that NaN fails too
+            raise ValueError(f"`{name}` must have values in [0, 1], but they reach from {low:g} to {high:g}")
+
+
+def check_vectors(pred: Tensor, target: Tensor, form: str, last: tuple[int, ...] = ()) -> None:
+    """Raise ValueError unless both are finite floats of one shape of as many axes as `form` names, ending in `last`."""
+    for name, value in (("pred", pred), ("target", target)):
+        shape = tuple(value.shape)
+        if len(shape) != form.count(",") + 1 or shape[len(shape) - len(last) :] != last or 0 in shape:
+            raise ValueError(f"`{name}` must have the shape {form}, but has {list(shape)}")
+    _check_pair(pred, target)
+    for name, value in (("pred", pred), ("target", target)):
+        if not bool(value.isfinite().all()):
+            raise ValueError(f"`{name}` must be finite, but holds NaN or infinity: leave out frames without a face")
+
+
+def _check_pair(pred: Tensor, target: Tensor) -> None:
+    for name, value in (("pred", pred), ("target", target)):
+        if not value.is_floating_point():
+            raise ValueError(f"`{name}` must be a float tensor, but is {value.dtype}")
+    if pred.shape != target.shape:
+        raise ValueError(f"`pred` must have the shape of `target`, {list(target.shape)}, but has {list(pred.shape)}")

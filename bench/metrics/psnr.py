@@ -1,0 +1,32 @@
+"""Peak signal-to-noise ratio."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bench.metrics.base import Metric, check_images
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+def psnr(pred: Tensor, target: Tensor) -> Tensor:
+    """-10 log10 of the mean squared error over channels and pixels, per image: [B, 3, H, W] in [0, 1] -> [B] in dB.
+
+    Identical images give infinity. The mean of this over frames is not the ratio of the mean error: the latter weighs
+    bad frames more, and is another metric.
+    """
+    check_images(pred, target)
+    return -10 * (pred - target).square().mean(dim=(1, 2, 3)).log10()
+
+
+METRIC = Metric(
+    id="psnr",
+    function=psnr,
+    aspect="pixels",
+    feature="frames",
+    higher_is_better=True,
+    unit="dB",
+    description="peak signal-to-noise ratio per frame; identical frames, whose ratio is infinite, count as 100 dB",
+    ceiling=100.0,
+)

@@ -1,0 +1,139 @@
+"""Every metric against an independent implementation, its calibration values, and its refusals."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+
+from bench import metrics
+from curate.errors import UserError
+
+SIDES = st.integers(11, 40)
+
+
+def images(seed: int, batch: int, height: int, width: int, noise: float = 0.2) -> tuple[torch.Tensor, torch.Tensor]:
+    rng = np.random.default_rng(seed)
+    ramp = np.linspace(0, 1, width)[None, None, None, :] * np.linspace(0.2, 1, height)[None, None, :, None]
+    target = np.clip(ramp + rng.normal(0, 0.1, (batch, 3, height, width)), 0, 1)
+    pred = np.clip(target + rng.normal(0, noise, target.shape), 0, 1)
+    return torch.from_numpy(pred).float(), torch.from_numpy(target).float()
+
+
+def wang(pred: np.ndarray, target: np.ndarray) -> float:
+    """scikit-image's map with Wang's settings, cut to the windows that lie inside the image."""
+    settings_of_wang = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
+    _, full = structural_similarity(pred, target, data_range=1.0, channel_axis=0, full=True, **settings_of_wang)
+    return float(full[:, 5:-5, 5:-5].mean())
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 10**6), st.integers(1, 3), SIDES, SIDES)
+def test_pixel_metrics_agree_with_scikit_image(seed, batch, height, width):
+    pred, target = images(seed, batch, height, width)
+    p, t = pred.double().numpy(), target.double().numpy()
+    np.testing.assert_allclose(metrics.l1(pred, target), np.abs(p - t).mean(axis=(1, 2, 3)), rtol=1e-5)
+    expected = [peak_signal_noise_ratio(b, a, data_range=1.0) for a, b in zip(p, t, strict=True)]
+    np.testing.assert_allclose(metrics.psnr(pred, target), expected, rtol=1e-5)
+    np.testing.assert_allclose(metrics.ssim(pred, target), [wang(a, b) for a, b in zip(p, t, strict=True)], atol=1e-5)
+
+
+@pytest.mark.parametrize("noise", [0.002, 0.05, 0.5])
+def test_ssim_at_the_size_that_papers_use(noise):
+    pred, target = images(1, 2, 256, 256, noise)
+    expected = [wang(a, b) for a, b in zip(pred.double().numpy(), target.double().numpy(), strict=True)]
+    np.testing.assert_allclose(metrics.ssim(pred, target), expected, atol=1e-5)
+
+
+def test_ssim_of_flat_images_is_the_formula():
+    # no variance: only the luminance term is left
+    dark, light = torch.full((1, 3, 32, 32), 0.2), torch.full((1, 3, 32, 32), 0.6)
+    assert float(metrics.ssim(dark, light)) == pytest.approx((2 * 0.12 + 1e-4) / (0.04 + 0.36 + 1e-4), abs=1e-4)
+
+
+def test_identical_images_are_exactly_best():
+    image = images(3, 2, 64, 48)[1]
+    assert torch.equal(metrics.l1(image, image), torch.zeros(2))
+    assert torch.equal(metrics.psnr(image, image), torch.full((2,), torch.inf))
+    assert torch.equal(metrics.ssim(image, image), torch.ones(2))
+    assert metrics.get("psnr").ceiling == 100
+
+
+@given(st.integers(1, 4), st.integers(64, 1024), st.integers(0, 10**6))
+@settings(max_examples=25, deadline=None)
+def test_akd_is_the_mean_over_coordinates_at_256(batch, size, seed):
+    rng = np.random.default_rng(seed)
+    pred, target = rng.uniform(0, size, (2, batch, 68, 2)).astype(np.float32)
+    expected = np.abs(pred - target).reshape(batch, 136).sum(axis=1) / 136 * 256 / size
+    np.testing.assert_allclose(metrics.akd(torch.from_numpy(pred), torch.from_numpy(target), size), expected, rtol=1e-4)
+
+
+@given(st.integers(1, 4), st.integers(2, 600), st.integers(0, 10**6))
+@settings(max_examples=25, deadline=None)
+def test_csim_is_the_cosine_and_ignores_length(batch, width, seed):
+    rng = np.random.default_rng(seed)
+    pred, target = rng.normal(size=(2, batch, width)).astype(np.float32)
+    expected = [np.dot(p, t) / np.sqrt(np.dot(p, p) * np.dot(t, t)) for p, t in zip(pred, target, strict=True)]
+    np.testing.assert_allclose(metrics.csim(torch.from_numpy(pred), 3 * torch.from_numpy(target)), expected, atol=1e-5)
+
+
+FLAT = torch.zeros(1, 3, 16, 16)
+
+
+@pytest.mark.parametrize("name", ["l1", "psnr", "ssim"])
+@pytest.mark.parametrize(
+    ("pred", "target", "message"),
+    [
+        (FLAT[0], FLAT[0], r"`pred` must have the shape \[B, 3, H, W\].*has \[3, 16, 16\]"),
+        (FLAT, FLAT[:, :1], r"`target` must have the shape .*has \[1, 1, 16, 16\]"),
+        (FLAT, FLAT.repeat(2, 1, 1, 1), r"`pred` must have the shape of `target`"),
+        (FLAT.byte(), FLAT, "`pred` must be a float tensor, but is torch.uint8"),
+        (FLAT, FLAT + 255, r"`target` must have values in \[0, 1\].*255"),
+        (FLAT * torch.nan, FLAT, r"`pred` must have values in \[0, 1\].*nan"),
+    ],
+)
+def test_images_that_are_none_are_refused_by_name(name, pred, target, message):
+    with pytest.raises(ValueError, match=message):
+        getattr(metrics, name)(pred, target)
+
+
+def test_ssim_refuses_images_smaller_than_its_window():
+    with pytest.raises(ValueError, match="at least 11 x 11 pixels, but is 32 x 10"):
+        metrics.ssim(torch.zeros(1, 3, 10, 32), torch.zeros(1, 3, 10, 32))
+
+
+def test_features_that_are_none_are_refused_by_name():
+    points = torch.zeros(2, 68, 2)
+    with pytest.raises(ValueError, match=r"`target` must have the shape \[B, 68, 2\], but has \[2, 5, 2\]"):
+        metrics.akd(points, torch.zeros(2, 5, 2))
+    with pytest.raises(ValueError, match="`pred` must be finite"):
+        metrics.akd(points * torch.nan, points)
+    with pytest.raises(ValueError, match="`size` must be a positive"):
+        metrics.akd(points, points, size=0)
+    with pytest.raises(ValueError, match=r"`pred` must have the shape \[B, D\]"):
+        metrics.csim(torch.ones(4), torch.ones(4))
+    with pytest.raises(ValueError, match="zero vector"):
+        metrics.csim(torch.ones(1, 4), torch.zeros(1, 4))
+
+
+def test_every_metric_file_is_found_and_says_what_it_is():
+    found = metrics.available()
+    assert set(found) >= {"l1", "psnr", "ssim", "akd", "csim"}
+    for name, metric in found.items():
+        assert getattr(metrics, name) is metric.function
+        assert metric.description
+        assert (metric.feature == "frames") == (metric.aspect == "pixels")
+
+
+def test_unknown_metric_suggests():
+    with pytest.raises(UserError, match="unknown metric 'sim': did you mean ssim"):
+        metrics.get("sim")
+
+
+def test_listing_metrics_imports_no_torch():
+    code = "import sys; from bench import metrics; metrics.available(); sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
