@@ -26,8 +26,8 @@ def names() -> list[str]:
 def create(name: str, preset: str = "paper", **switches: Any) -> dict[str, nn.Module]:
     """Fresh networks of an architecture, keyed as in its published checkpoint.
 
-    `preset` is "paper" (published sizes) or "mini" (trains on a CPU in minutes); `switches` replace single settings, e.g.
-    `align_corners=False`. Raises `models.errors.UnknownName` (a ValueError) that names the nearest known name.
+    `preset` is "paper" (published sizes) or "mini" (trains on a CPU in minutes); `switches` replace single settings,
+    e.g. `align_corners=False`. Raises `models.errors.UnknownName` (a ValueError) that names the nearest known name.
     """
     if name not in _REGISTRY:
         from models.errors import UnknownName

@@ -1,4 +1,4 @@
-"""What can be wrong in a call of this package; every message names the argument, what was given and what is expected."""
+"""What can be wrong in a call of this package: messages name the argument, what was given and what is expected."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class InputError(ValueError):
 
 
 def check_images(name: str, images: Tensor, *, channels: int = 3, multiple: int = 1) -> None:
-    """Raise `InputError` unless `images` is floating [B, channels, H, W], H and W multiples of `multiple`, in [0, 1]."""
+    """Raise `InputError` unless `images` is floating [B, channels, H, W] in [0, 1], H and W multiples of `multiple`."""
     given = f"{str(images.dtype).removeprefix('torch.')} {list(images.shape)}"
     if images.dim() != 4 or images.shape[1] != channels or not images.is_floating_point():
         raise InputError(f"{name}: expected a floating tensor [B, {channels}, H, W], got {given}")

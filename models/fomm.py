@@ -1,10 +1,10 @@
 """First Order Motion Model (Siarohin, Lathuiliere, Tulyakov, Ricci, Sebe; NeurIPS 2019, arXiv 2003.00196).
 
-A keypoint detector gives, for an image X, K points T_{X<-R}(p_k) and Jacobians d T_{X<-R} / dp at p_k with respect to an
-abstract reference frame R (section 3.1). A dense motion network combines the K local affine motions into one backward
-flow from the driving frame D to the source S and an occlusion map (section 3.2); the generator warps the source's
-features with it and inpaints. Coordinates are (x, y) in [-1, 1]. Keypoints are a dict with value [B, K, 2] and jacobian
-[B, K, 2, 2].
+A keypoint detector gives, for an image X, K points T_{X<-R}(p_k) and Jacobians d T_{X<-R} / dp at p_k with respect to
+an abstract reference frame R (section 3.1). A dense motion network combines the K local affine motions into one
+backward flow from the driving frame D to the source S and an occlusion map (section 3.2); the generator warps the
+source's features with it and inpaints. Coordinates are (x, y) in [-1, 1]. Keypoints are a dict with value [B, K, 2]
+and jacobian [B, K, 2, 2].
 
 `align_corners` belongs to a checkpoint's recipe: the published weights were trained when `grid_sample` had it True.
 """
@@ -12,6 +12,7 @@ features with it and inpaints. Coordinates are (x, y) in [-1, 1]. Keypoints are 
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -95,8 +96,7 @@ class KeypointDetector(nn.Module):
         self.kp = nn.Conv2d(self.predictor.out_channels, config.num_kp, 7)
         self.jacobian = nn.Conv2d(self.predictor.out_channels, 4 * config.num_kp, 7)
         nn.init.zeros_(self.jacobian.weight)  # training starts from pure translation: every Jacobian the identity
-        with torch.no_grad():
-            self.jacobian.bias.copy_(torch.tensor([1.0, 0.0, 0.0, 1.0]).repeat(config.num_kp))
+        self.jacobian.bias = nn.Parameter(torch.tensor([1.0, 0.0, 0.0, 1.0]).repeat(config.num_kp))
 
     def forward(self, image: Tensor) -> Keypoints:
         """Keypoints of images [B, 3, H, W] in [0, 1]; H and W multiples of `self.multiple`."""
@@ -163,7 +163,7 @@ class DenseMotion(nn.Module):
         """The source warped by each of the K+1 motions: [B, K+1, 3, H, W]."""
         repeated = small[:, None].expand(-1, self.num_kp + 1, -1, -1, -1).flatten(0, 1)
         warped = F.grid_sample(repeated, motions.flatten(0, 1), align_corners=self.align_corners)
-        return warped.unflatten(0, (len(small), self.num_kp + 1))
+        return warped.view(len(small), self.num_kp + 1, *small.shape[1:])
 
     @staticmethod
     def heatmap_differences(height: int, width: int, kp_driving: Keypoints, kp_source: Keypoints) -> Tensor:
@@ -184,8 +184,8 @@ class Generator(nn.Module):
         widths = doubling_widths(config.width, config.max_width, config.down_blocks)
         self.dense_motion_network = DenseMotion(config)
         self.first = SameBlock(3, widths[0], kernel=7)
-        self.down_blocks = nn.ModuleList(DownBlock(a, b) for a, b in zip(widths, widths[1:], strict=False))
-        self.up_blocks = nn.ModuleList(UpBlock(b, a) for a, b in reversed(list(zip(widths, widths[1:], strict=False))))
+        self.down_blocks = nn.ModuleList(DownBlock(a, b) for a, b in pairwise(widths))
+        self.up_blocks = nn.ModuleList(UpBlock(a, b) for a, b in pairwise(widths[::-1]))
         self.bottleneck = nn.Sequential()
         for i in range(config.bottleneck_blocks):
             self.bottleneck.add_module(f"r{i}", ResBlock(widths[-1]))
@@ -213,7 +213,7 @@ class Generator(nn.Module):
         return features
 
     def decode(self, features: Tensor, motion: dict[str, Tensor]) -> Tensor:
-        """Images [B, 3, H, W] in [0, 1] from features and motion: xi' = occlusion * warp(xi) (eq. 8), then the decoder."""
+        """Images [B, 3, H, W] in [0, 1] from features and motion: xi' = occlusion * warp(xi) (eq. 8), then decoded."""
         occlusion = motion["occlusion_map"]
         if occlusion.shape[2:] != features.shape[2:]:
             occlusion = F.interpolate(occlusion, size=features.shape[2:], mode="bilinear", align_corners=False)
@@ -270,7 +270,8 @@ class Discriminator(nn.Module):
         if self.keypoints:
             if kp is None:
                 raise ValueError("kp: this discriminator is conditioned on the driving keypoints, got None")
-            x = torch.cat([image, gaussian_heatmaps(kp["value"], *image.shape[2:], HEATMAP_VARIANCE)], dim=1)
+            heatmaps = gaussian_heatmaps(kp["value"], image.shape[2], image.shape[3], HEATMAP_VARIANCE)
+            x = torch.cat([image, heatmaps], dim=1)
         features = []
         for block in self.down_blocks:
             x = block(x)

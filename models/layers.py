@@ -5,6 +5,8 @@ Module and attribute names are those of the published checkpoints, so that their
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -24,7 +26,7 @@ def gaussian_heatmaps(points: Tensor, height: int, width: int, variance: float) 
 
 
 class AntiAliasDown(nn.Module):
-    """Shrinks by `scale` = 1 / integer: Gaussian of sigma (1/scale - 1) / 2 with zero padding, then every n-th pixel."""
+    """Shrinks by `scale` = 1/n: a Gaussian of sigma (n - 1) / 2 with zero padding, then every n-th pixel."""
 
     weight: Tensor
 
@@ -56,7 +58,8 @@ class SameBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, in, H, W] -> [B, out, H, W]."""
-        return F.relu(self.norm(self.conv(x)))
+        activated: Tensor = F.relu(self.norm(self.conv(x)))
+        return activated
 
 
 class DownBlock(SameBlock):
@@ -87,8 +90,9 @@ class ResBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, C, H, W] -> the same shape."""
-        residual = self.conv1(F.relu(self.norm1(x)))
-        return x + self.conv2(F.relu(self.norm2(residual)))
+        residual: Tensor = self.conv1(F.relu(self.norm1(x)))
+        residual = self.conv2(F.relu(self.norm2(residual)))
+        return x + residual
 
 
 def doubling_widths(width: int, max_width: int, blocks: int) -> list[int]:
@@ -100,7 +104,7 @@ class _Encoder(nn.Module):
     def __init__(self, in_channels: int, widths: list[int]) -> None:
         super().__init__()
         channels = [in_channels, *widths[1:]]
-        self.down_blocks = nn.ModuleList(DownBlock(a, b) for a, b in zip(channels, channels[1:], strict=False))
+        self.down_blocks = nn.ModuleList(DownBlock(a, b) for a, b in pairwise(channels))
 
     def forward(self, x: Tensor) -> list[Tensor]:
         features = [x]
