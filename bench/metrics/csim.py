@@ -21,7 +21,8 @@ def csim(pred: Tensor, target: Tensor) -> Tensor:
     norms = vector_norm(pred, dim=1) * vector_norm(target, dim=1)
     if not bool((norms > 0).all()):
         raise ValueError("`pred` and `target` must hold no zero vector")
-    return ((pred * target).sum(dim=1) / norms).clamp(-1, 1)
+    cosine: Tensor = (pred * target).sum(dim=1) / norms
+    return cosine.clamp(-1, 1)
 
 
 METRIC = Metric(

@@ -35,7 +35,7 @@ def ssim(pred: Tensor, target: Tensor) -> Tensor:
 
 
 def _gaussian_matrix(side: int, like: Tensor) -> Tensor:
-    """[side - 10, side]: a row per position of the window. As a matrix product it is several times faster than conv2d."""
+    """[side - 10, side]: a row per position of the window. A matrix product is several times faster than conv2d."""
     import torch
 
     offset = torch.arange(side)[None, :] - torch.arange(side - WINDOW + 1)[:, None]

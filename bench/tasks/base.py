@@ -1,0 +1,62 @@
+"""What a task is: pairs, frames, and what an output frame is compared with. Importing this does not import torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from bench.metrics.base import Aspect
+from curate.files import sha256_text
+
+if TYPE_CHECKING:
+    from curate.dataset import Clip
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A source (frame 0 of a clip) and the driving clip that gives the motion."""
+
+    source: Clip
+    driving: Clip
+
+    @property
+    def id(self) -> str:
+        """Name of the pair, the same in every run."""
+        return f"{self.source.clip_id}--{self.driving.clip_id}"
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What one aspect of an output frame is compared with, in words and as frames."""
+
+    frames: Literal["driving", "source"] | None  # the driving frame of the same time, the source frame, or nothing
+    meaning: str  # goes beside the metric's description; the reason when there is no reference
+
+
+@dataclass(frozen=True)
+class Task:
+    """A protocol: everything that decides which frames are compared with which. Metrics follow from the aspects."""
+
+    id: str
+    version: int  # a change of anything below that changes a score makes a new version
+    description: str
+    references: dict[Aspect, Reference]
+    pairs: Callable[[Sequence[Clip], int], list[Pair]]  # of clips, with a seed; independent of their order
+    size: int = 256  # side in pixels at which frames are compared
+    frames_per_clip: int = 64  # at most
+
+    @property
+    def protocol(self) -> str:
+        """Name and version, as in `cross-id@1`."""
+        return f"{self.id}@{self.version}"
+
+    def frame_indices(self, n_frames: int) -> list[int]:
+        """Evenly spaced driving frames, first and last included; all of them when there are no more than the limit."""
+        count = min(n_frames, self.frames_per_clip)
+        return [i * (n_frames - 1) // max(count - 1, 1) for i in range(count)]
+
+
+def pair_list_sha256(pairs: Sequence[Pair]) -> str:
+    """Hash of the pairs in their order, by clip id: equal exactly when two runs compared the same pairs."""
+    return sha256_text("".join(f"{pair.source.clip_id}\t{pair.driving.clip_id}\n" for pair in pairs))
