@@ -7,6 +7,7 @@ stays, and the mouth opens. Everything is a function of the seed.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -153,9 +154,9 @@ def _animate(portrait: _Portrait, motion: _Motion, t: float) -> Image:
     # The whole head: similarity about the neck, fading out over the background and the shoulders.
     centre = head + np.array([0.05 * size * now["shift_x"], 0.035 * size * now["shift_y"]], np.float32)
     weight = _bump(x, y, centre, 0.22 * size, 0.27 * size)
-    angle, scale = np.deg2rad(9 * now["roll"]), 1 - 0.06 * now["grow"]
+    angle, scale = math.radians(9 * now["roll"]), 1 - 0.06 * now["grow"]
     dx, dy = x - centre[0], y - centre[1]
-    cos, sin = scale * np.cos(angle), scale * np.sin(angle)
+    cos, sin = scale * math.cos(angle), scale * math.sin(angle)
     from_x, from_y = head[0] + cos * dx + sin * dy, head[1] - sin * dx + cos * dy
     from_x, from_y = x + weight * (from_x - x), y + weight * (from_y - y)
 
@@ -172,7 +173,7 @@ def _animate(portrait: _Portrait, motion: _Motion, t: float) -> Image:
     return np.clip((frame * (1 - 0.75 * gap[..., None])).round(), 0, 255).astype(np.uint8)
 
 
-def _resample(image: Image, x: NDArray[np.floating], y: NDArray[np.floating]) -> Image:
+def _resample(image: Image, x: NDArray[np.float32], y: NDArray[np.float32]) -> Image:
     import cv2
 
     maps = x.astype(np.float32), y.astype(np.float32)
@@ -186,9 +187,9 @@ def _pixel_grid(size: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
 
 
 def _bump(
-    x: NDArray[np.floating], y: NDArray[np.floating], centre: NDArray[np.float32], radius_x: float, radius_y: float
-) -> NDArray[np.floating]:
+    x: NDArray[np.float32], y: NDArray[np.float32], centre: NDArray[np.float32], radius_x: float, radius_y: float
+) -> NDArray[np.float32]:
     """A smooth weight: 1 in the middle of an ellipse, a half at about its radii, 0 far away."""
     distance = ((x - centre[0]) / radius_x) ** 2 + ((y - centre[1]) / radius_y) ** 2
-    weight: NDArray[np.floating] = np.exp(-np.log(2) * distance**2)
+    weight: NDArray[np.float32] = np.exp(-math.log(2) * distance * distance)
     return weight
