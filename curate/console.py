@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Commands(click.Group):
-    """A click group that turns `UserError` into one line on stderr with the error's exit code, and suggests commands."""
+    """A click group: `UserError` becomes one line on stderr with its exit code; unknown commands get a suggestion."""
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

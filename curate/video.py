@@ -254,7 +254,7 @@ class ClipWriter:
         context.color_primaries = context.color_trc = 6  # SMPTE 170M, the BT.601 of 525 lines
         context.options = {"crf": str(crf), "preset": preset}
         self._audio = self._container.add_stream("aac", rate=AUDIO_RATE, layout="stereo") if sound else None
-        self._samples = 0
+        self.n_samples = 0
         self.n_frames = 0
 
     def write(self, frame: av.VideoFrame, time_s: float) -> None:
@@ -270,8 +270,8 @@ class ClipWriter:
         if self._audio is None or not samples.shape[1]:
             return
         block = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples), format="fltp", layout="stereo")
-        block.sample_rate, block.pts, block.time_base = AUDIO_RATE, self._samples, Fraction(1, AUDIO_RATE)
-        self._samples += samples.shape[1]
+        block.sample_rate, block.pts, block.time_base = AUDIO_RATE, self.n_samples, Fraction(1, AUDIO_RATE)
+        self.n_samples += samples.shape[1]
         self._container.mux(self._audio.encode(block))
 
     def close(self) -> None:

@@ -1,0 +1,103 @@
+"""Crop stage: cuts all clips of a video in one more pass, resizes and encodes them, sound included."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from curate import video
+from curate.analyse import Analysis
+from curate.errors import BadVideo
+from curate.select import ClipPlan
+from curate.settings import SelectionSettings
+from curate.video import AUDIO_RATE, ClipWriter, Frame
+
+
+class _Clip:
+    """One clip being written; its file is opened when its first frame or sound arrives."""
+
+    def __init__(self, plan: ClipPlan, path: Path, analysis: Analysis, settings: SelectionSettings) -> None:
+        self.plan = plan
+        self._path = path
+        self._settings = settings
+        self._fps = Fraction(analysis.info.fps).limit_denominator(60_000)
+        self._has_audio = analysis.info.has_audio
+        self._start_s, self._end_s = analysis.time_of(plan.start), analysis.time_of(plan.end)
+        self._sound_until = float("-inf") if self._has_audio else float("inf")
+        self._writer: ClipWriter | None = None
+
+    def _open(self) -> ClipWriter:
+        if self._writer is None:
+            side, settings = self._settings.min_res, self._settings
+            self._writer = ClipWriter(
+                self._path,
+                (side, side),
+                self._fps,
+                crf=settings.crf,
+                preset=settings.x264_preset,
+                sound=self._has_audio,
+            )
+        return self._writer
+
+    def wants(self, index: int) -> bool:
+        return self.plan.start <= index < self.plan.end
+
+    def add_frame(self, frame: Frame, planes: tuple[NDArray[np.uint8], ...]) -> None:
+        picture = video.crop(planes, self.plan.box, self._settings.min_res)
+        self._open().write(picture, max(0.0, frame.time_s - self._start_s))
+
+    def add_sound(self, block: NDArray[np.float32], start_s: float) -> None:
+        self._sound_until = start_s + block.shape[1] / AUDIO_RATE
+        first = max(0, round((self._start_s - start_s) * AUDIO_RATE))
+        last = min(block.shape[1], round((self._end_s - start_s) * AUDIO_RATE))
+        if first < last:
+            writer = self._open()
+            gap = round((start_s - self._start_s) * AUDIO_RATE) + first - writer.n_samples
+            if gap > AUDIO_RATE // 50:  # a hole in the source's sound stays a hole
+                writer.write_sound(np.zeros((2, gap), np.float32))
+            writer.write_sound(block[:, first:last])
+
+    def finish_if_whole(self, *, at_end: bool = False) -> bool:
+        """Close the file once it has all its frames and its sound (or there is no more to come)."""
+        whole = self._writer is not None and self._writer.n_frames == self.plan.end - self.plan.start
+        if self._writer is None or not whole or not (at_end or self._sound_until >= self._end_s):
+            return False
+        self._writer.close()
+        return True
+
+    def abort(self, error: BaseException) -> None:
+        if self._writer is not None:
+            self._writer.abort(error)
+
+
+def cut(path: Path, analysis: Analysis, plans: Sequence[tuple[ClipPlan, Path]], settings: SelectionSettings) -> None:
+    """Write each plan's clip to its path, `end - start` frames exactly; a file appears whole or not at all.
+
+    Decoding stops when the last clip is whole. `BadVideo` where it breaks off; clips finished before that stay.
+    """
+    todo = [_Clip(plan, target, analysis, settings) for plan, target in plans]
+    try:
+        for item in video.frames_and_sound(path):
+            if not todo:
+                return
+            if isinstance(item, Frame):
+                takers = [clip for clip in todo if clip.wants(item.index)]
+                planes = item.planes() if takers else ()
+                for clip in takers:
+                    clip.add_frame(item, planes)
+            else:
+                block = item.to_ndarray().astype(np.float32, copy=False)
+                for clip in todo:
+                    clip.add_sound(block, item.time or 0.0)
+            todo = [clip for clip in todo if not clip.finish_if_whole()]
+        todo = [clip for clip in todo if not clip.finish_if_whole(at_end=True)]
+        if todo:
+            raise BadVideo(f"{path.name}: gave fewer frames when it was decoded again")
+    except BaseException as error:
+        for clip in todo:
+            clip.abort(error)
+        raise

@@ -1,0 +1,73 @@
+"""Faces stage: which frames are looked at, and what the detector found there."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from curate.perception.interface import Detector
+from curate.shots import DELAY
+
+BATCH = 16  # frames a detector call
+
+
+@dataclass(frozen=True)
+class Detection:
+    """One face in one frame."""
+
+    frame: int
+    box: tuple[float, float, float, float]  # left, top, right, bottom, pixels of the upright source frame
+    score: float
+
+
+class FaceSampler:
+    """Runs a detector on every `stride`-th frame, on the first and last frame, and on both sides of every cut.
+
+    It sees each frame once and keeps the last few, because a cut becomes known only some frames later.
+    """
+
+    def __init__(self, detector: Detector, stride: int) -> None:
+        self._detector = detector
+        self._stride = max(1, stride)
+        self._recent: deque[tuple[int, NDArray[np.uint8], float]] = deque(maxlen=DELAY + 2)
+        self._waiting: list[tuple[int, NDArray[np.uint8], float]] = []
+        self.looked_at: set[int] = set()
+        self.detections: list[Detection] = []
+
+    def feed(self, index: int, picture: NDArray[np.uint8], scale: float, cuts: Iterable[int]) -> None:
+        """Take frame `index` (RGB uint8, already shrunk: source pixels / picture pixels = `scale`) and the cuts that
+        just became known."""
+        self._recent.append((index, picture, scale))
+        wanted = {cut - 1 for cut in cuts} | set(cuts)
+        if index % self._stride == 0:
+            wanted.add(index)
+        self._want(wanted)
+
+    def finish(self) -> None:
+        """Look at the last frame too and at all that waits."""
+        if self._recent:
+            self._want({self._recent[-1][0]})
+        self._detect()
+        self.detections.sort(key=lambda detection: (detection.frame, detection.box))
+
+    def _want(self, wanted: set[int]) -> None:
+        for item in self._recent:
+            if item[0] in wanted and item[0] not in self.looked_at:
+                self.looked_at.add(item[0])
+                self._waiting.append(item)
+        if len(self._waiting) >= BATCH:
+            self._detect()
+
+    def _detect(self) -> None:
+        if not self._waiting:
+            return
+        found = self._detector.detect(np.stack([picture for _, picture, _ in self._waiting]))
+        for (index, _, scale), faces in zip(self._waiting, found, strict=True):
+            for box, score in zip(faces.boxes, faces.scores, strict=True):
+                left, top, right, bottom = (round(float(side) * scale, 2) for side in box)
+                self.detections.append(Detection(index, (left, top, right, bottom), round(float(score), 5)))
+        self._waiting.clear()

@@ -1,0 +1,63 @@
+"""What a build is told. Two groups, because thresholds can change without looking at the pixels again."""
+
+from __future__ import annotations
+
+import json
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from curate.files import sha256_text
+
+STAGE_VERSION = 1  # raised when a stage decides or writes differently: results of older versions are made again
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @property
+    def fingerprint(self) -> str:
+        """16 hex digits that change with any value and with `STAGE_VERSION`."""
+        return sha256_text(json.dumps([STAGE_VERSION, self.model_dump()], sort_keys=True))[:16]
+
+
+class AnalysisSettings(_Settings):
+    """What decides the scores: a change means decoding every video again."""
+
+    detector: str = "mtcnn"
+    detect_every_s: float = Field(default=0.2, gt=0)  # seconds between frames in which faces are looked for
+    short_side: int = Field(default=360, ge=64)  # faces and cuts are looked for at this size
+    track_iou: float = Field(default=0.3, gt=0, lt=1)  # with the track's last box
+    track_gap_s: float = Field(default=1.0, ge=0)  # a face may be missed for so long
+
+
+class SelectionSettings(_Settings):
+    """What decides, from scores, which clips are made and how."""
+
+    min_res: int = Field(default=512, ge=64, le=4096)  # native side of the crop, and the side that is written
+    min_bitrate: int = Field(default=0, ge=0)  # bits per second of the source's video
+    min_seconds: float = Field(default=1.0, gt=0)
+    max_frames: int = Field(default=1024, ge=2)  # FOMM's rule; longer tubes are cut into equal parts
+    tube_iou: float = Field(default=0.25, gt=0, lt=1)  # FOMM's rule: with the tube's first box
+    min_face_score: float = Field(default=0.97, ge=0, le=1)  # mean over the track; below it the face is doubtful
+    min_face_rate: float = Field(default=0.75, ge=0, le=1)  # share of looked-at frames with the face; below: doubtful
+    guard_frames: int = Field(default=1, ge=0)  # left out on both sides of a cut
+    crop_scale: float = Field(default=1.8, ge=1)  # crop side / longer side of the union of the face boxes
+    crop_rise: float = Field(default=0.05)  # the crop's centre lies so much of its side above the face's
+    box_policy: Literal["shift", "drop"] = "shift"  # where the crop would leave the frame
+    crf: int = Field(default=16, ge=0, le=51)
+    x264_preset: str = "medium"
+
+    @field_validator("min_res")
+    @classmethod
+    def _even(cls, value: int) -> int:
+        if value % 2:
+            raise ValueError("must be even, for H.264")
+        return value
+
+
+class Settings(_Settings):
+    """All of a build."""
+
+    analysis: AnalysisSettings = AnalysisSettings()
+    selection: SelectionSettings = SelectionSettings()

@@ -1,0 +1,70 @@
+"""Shots stage: where the picture is cut. PySceneDetect's AdaptiveDetector, fed frame by frame, plus blank stretches.
+
+A frame without content (black, white, one colour) never belongs to a shot that has some: both its sides are cuts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+ANALYSIS_WIDTH = 256  # cuts are looked for at this width, as PySceneDetect's own downscaling does
+BLANK_STD = 3.0  # grey levels; below this spread a frame shows nothing
+DELAY = 2  # a cut is known this many frames late: the detector's window
+
+
+@dataclass(frozen=True)
+class Shot:
+    """Frames start .. end - 1 of one take."""
+
+    index: int
+    start: int
+    end: int
+    blank: bool
+
+
+class ShotDetector:
+    """Finds cuts in a stream of frames with memory for a few of them."""
+
+    def __init__(self, fps: float) -> None:
+        from scenedetect import AdaptiveDetector
+
+        # every cut counts: a short shot must not hide in its neighbour, so there is no minimum length here
+        self._detector = AdaptiveDetector(
+            adaptive_threshold=3.0, min_scene_len=1, window_width=DELAY, min_content_val=15.0
+        )
+        self._fps = fps or 25.0
+        self._count = 0
+        self._cuts: set[int] = set()
+        self._blank: list[bool] = []
+
+    def feed(self, picture: NDArray[np.uint8]) -> list[int]:
+        """Take the next frame (RGB uint8 [h, w, 3]); gives the cuts that became known (first frame of a new shot)."""
+        import cv2
+        from scenedetect import FrameTimecode
+
+        index = self._count
+        self._count += 1
+        height, width = picture.shape[:2]
+        if width > ANALYSIS_WIDTH:
+            size = (ANALYSIS_WIDTH, max(1, round(height * ANALYSIS_WIDTH / width)))
+            picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+        self._blank.append(float(picture.std()) < BLANK_STD)
+        found = {
+            int(cut.frame_num)
+            for cut in self._detector.process_frame(FrameTimecode(index, self._fps), picture[..., ::-1])
+        }
+        if index and self._blank[index] != self._blank[index - 1]:
+            found.add(index)
+        new = sorted(found - self._cuts - {0})
+        self._cuts.update(new)
+        return new
+
+    def shots(self) -> list[Shot]:
+        """The shots of all frames fed so far; they cover every frame once."""
+        edges = [0, *sorted(self._cuts), self._count]
+        spans = [(start, end) for start, end in pairwise(edges) if end > start]
+        return [Shot(i, start, end, self._blank[start]) for i, (start, end) in enumerate(spans)]

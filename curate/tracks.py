@@ -1,0 +1,110 @@
+"""Tracks stage: one face followed over one shot. Pure functions over detections; no pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from curate.faces import Detection
+from curate.shots import Shot
+
+FloatBox = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
+class Track:
+    """A face over frames start .. end - 1, known at `frames`; all of one shot."""
+
+    index: int
+    shot: int
+    frames: tuple[int, ...]
+    boxes: tuple[FloatBox, ...]
+    scores: tuple[float, ...]
+    looked_at: int  # frames of the span in which faces were looked for
+
+    @property
+    def start(self) -> int:
+        """First frame."""
+        return self.frames[0]
+
+    @property
+    def end(self) -> int:
+        """One past the last frame."""
+        return self.frames[-1] + 1
+
+    @property
+    def face_score(self) -> float:
+        """Mean detector score."""
+        return float(np.mean(self.scores))
+
+    @property
+    def face_rate(self) -> float:
+        """Share of the looked-at frames in which the face was found."""
+        return len(self.frames) / self.looked_at
+
+    def known(self, start: int, end: int) -> NDArray[np.float64]:
+        """Boxes [N, 4] at the known frames of a span, with the interpolated boxes of its two ends."""
+        frames = sorted({start, end - 1, *(frame for frame in self.frames if start <= frame < end)})
+        table = np.asarray(self.boxes, dtype=np.float64)
+        return np.stack([np.interp(frames, self.frames, table[:, side]) for side in range(4)], axis=1)
+
+
+def iou(a: FloatBox, b: FloatBox) -> float:
+    """Intersection over union of two boxes; 0 where they do not meet."""
+    width = min(a[2], b[2]) - max(a[0], b[0])
+    height = min(a[3], b[3]) - max(a[1], b[1])
+    if width <= 0 or height <= 0:
+        return 0.0
+    both = width * height
+    return both / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - both)
+
+
+def link(
+    detections: Sequence[Detection], shots: Sequence[Shot], looked_at: set[int], *, min_iou: float, max_gap: int
+) -> list[Track]:
+    """Link detections into tracks: best IoU with a track's last box first, no further apart than `max_gap` frames."""
+    tracks: list[Track] = []
+    for shot in shots:
+        if shot.blank:
+            continue
+        inside = [detection for detection in detections if shot.start <= detection.frame < shot.end]
+        for chain in _link_shot(inside, min_iou, max_gap):
+            span = range(chain[0].frame, chain[-1].frame + 1)
+            tracks.append(
+                Track(
+                    index=len(tracks),
+                    shot=shot.index,
+                    frames=tuple(detection.frame for detection in chain),
+                    boxes=tuple(detection.box for detection in chain),
+                    scores=tuple(detection.score for detection in chain),
+                    looked_at=sum(frame in looked_at for frame in span),
+                )
+            )
+    return tracks
+
+
+def _link_shot(detections: Sequence[Detection], min_iou: float, max_gap: int) -> list[list[Detection]]:
+    chains: list[list[Detection]] = []
+    for frame in sorted({detection.frame for detection in detections}):
+        here = [detection for detection in detections if detection.frame == frame]
+        open_chains = [chain for chain in chains if frame - chain[-1].frame <= max_gap]
+        candidates = sorted(
+            (
+                (iou(chain[-1].box, detection.box), c, d)
+                for c, chain in enumerate(open_chains)
+                for d, detection in enumerate(here)
+            ),
+            key=lambda candidate: (-candidate[0], candidate[1], candidate[2]),
+        )
+        used_chains: set[int] = set()
+        used: set[int] = set()
+        for overlap, c, d in candidates:
+            if overlap >= min_iou and c not in used_chains and d not in used:
+                open_chains[c].append(here[d])
+                used_chains.add(c)
+                used.add(d)
+        chains.extend([detection] for d, detection in enumerate(here) if d not in used)
+    return chains
