@@ -137,7 +137,8 @@ class RunRecord(_Strict):
 
         Two values may stand in one ranked column only if their signatures are equal.
         """
-        networks = "+".join(f"{self.evaluators[key].name}@{self.evaluators[key].sha256[:8]}" for key in metric.evaluators)
+        used = [self.evaluators[key] for key in metric.evaluators]
+        networks = "+".join(f"{network.name}@{network.sha256[:8]}" for network in used)
         return "|".join(
             [
                 metric.id,
@@ -161,7 +162,7 @@ class Sample:
     frame: int | None
     metric: str
     value: float | None
-    status: Literal["ok", "failed", "missing"] = "ok"  # failed: attempted without success; missing: could not be attempted
+    status: Literal["ok", "failed", "missing"] = "ok"  # failed: tried without success; missing: could not be tried
     error: str | None = None
 
     def __post_init__(self) -> None:
@@ -190,7 +191,7 @@ def read_record(folder: Path) -> RunRecord:
     """Read and check a run folder; `UserError` names what is wrong: half-written, altered or of an unknown form."""
     path = folder / RUN_FILE
     if not path.is_file():
-        raise UserError(f"{folder} is no finished run: it has no {RUN_FILE} (half-written; run the same bench command again)")
+        raise UserError(f"{folder} is no finished run (half-written): it has no {RUN_FILE}; run its command again")
     try:
         record = RunRecord.model_validate_json(path.read_bytes())
     except (ValidationError, ValueError) as error:

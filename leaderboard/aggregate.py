@@ -1,0 +1,157 @@
+"""Samples in, one row per metric out: the only place of the project where a mean or an interval is computed.
+
+A mean is pooled over samples (sum of the values over their count), never a mean of means per clip, device or shard.
+Its interval is the percentile bootstrap (Efron 1979) over persons: whole persons are drawn with replacement, since
+two frames of one person are no independent evidence. Every figure depends on the set of samples alone, to the last
+bit: sums are correctly rounded (`math.fsum`) and persons are taken in the order of their names.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+LEVEL = 0.95  # of the intervals
+RESAMPLES = 2000
+SEED = 20110126
+LARGEST = 1e100  # a value beyond this is a fault, not a measurement, and would make sums overflow
+STATUSES = ("ok", "failed", "missing")
+_COLUMNS = ("metric", "person", "value", "status", "error")
+_DRAWS_AT_ONCE = 1 << 22  # bootstrap draws held in memory together
+
+
+@dataclass(frozen=True)
+class Score:
+    """One metric of one run. `mean` is NULL without a value and the interval without two persons; `reason` says why."""
+
+    metric: str
+    n_attempted: int  # n_ok + n_failed
+    n_ok: int
+    n_failed: int
+    n_missing: int
+    n_persons: int  # persons with a value
+    mean: float | None
+    ci_low: float | None
+    ci_high: float | None
+    reason: str | None
+    failures: str | None  # why samples failed or are missing, with counts, the most frequent first
+
+
+def aggregate(samples: pa.Table | pd.DataFrame, metrics: Iterable[str] = ()) -> list[Score]:
+    """One `Score` per metric, by name, from samples with the columns of `records.SAMPLES_SCHEMA` in any row order.
+
+    `metrics` names those that get a row even if no sample speaks of them. Raises ValueError for a row that the
+    schema's meaning forbids: an unknown status, a status ok without a value, a value that is not finite.
+    """
+    table = samples if isinstance(samples, pa.Table) else pa.Table.from_pandas(samples, preserve_index=False)
+    table = table.select(_COLUMNS)
+    names, metric = _encode(table["metric"], "metric")
+    persons, person = _encode(table["person"], "person")
+    found, status = _encode(table["status"], "status")
+    if strange := sorted(set(found) - set(STATUSES)):
+        raise ValueError(f"unknown status {strange[0]!r} (known: {', '.join(STATUSES)})")
+    rank = np.array([STATUSES.index(name) for name in found], dtype=np.int64)
+    status = rank[status]
+    ok = status == 0
+    value = _values(table["value"], ok)
+
+    counts = np.bincount(metric * len(STATUSES) + status, minlength=len(names) * len(STATUSES))
+    counts = counts.reshape(len(names), len(STATUSES))
+    groups = _person_sums(metric[ok] * len(persons) + person[ok], value[ok], len(persons))
+    failures = _failures(table.filter(pa.array(~ok)))
+    scores = {
+        name: _score(name, counts[i], *groups.get(i, _NO_GROUPS), failures.get(name)) for i, name in enumerate(names)
+    }
+    absent = {name: Score(name, 0, 0, 0, 0, 0, None, None, None, "no sample", None) for name in metrics}
+    return [score for _, score in sorted((absent | scores).items())]
+
+
+def _encode(column: pa.ChunkedArray, name: str) -> tuple[list[str], np.ndarray]:
+    """The column's distinct texts in order, and for each row the index of its own [N], int64."""
+    if column.null_count:
+        raise ValueError(f"{column.null_count} samples have no {name}")
+    if not pa.types.is_dictionary(column.type):
+        column = column.dictionary_encode()
+    chunk = column.unify_dictionaries().combine_chunks()
+    chunk = chunk.chunk(0) if isinstance(chunk, pa.ChunkedArray) and chunk.num_chunks else chunk
+    if not len(chunk):
+        return [], np.zeros(0, dtype=np.int64)
+    texts = chunk.dictionary.to_pylist()
+    codes = chunk.indices.to_numpy(zero_copy_only=False).astype(np.int64)
+    used = np.flatnonzero(np.bincount(codes, minlength=len(texts)))
+    order = sorted(used.tolist(), key=lambda i: texts[i])
+    place = np.zeros(len(texts), dtype=np.int64)
+    place[order] = np.arange(len(order))
+    return [texts[i] for i in order], place[codes]
+
+
+def _values(column: pa.ChunkedArray, ok: np.ndarray) -> np.ndarray:
+    """The values [N], float64, NaN where there is none; checked against `ok` [N], bool."""
+    present = column.is_valid().to_numpy()
+    if (present != ok).any():
+        broken = int((present != ok).sum())
+        raise ValueError(f"{broken} samples break the rule: a value when and only when status is ok")
+    value = np.asarray(column.cast(pa.float64()).to_numpy(), dtype=np.float64)
+    if not (np.abs(value[ok]) <= LARGEST).all():
+        raise ValueError(f"a value is not finite or beyond {LARGEST:g}")
+    return value
+
+
+_NO_GROUPS = (np.zeros(0), np.zeros(0, dtype=np.int64))
+
+
+def _person_sums(key: np.ndarray, value: np.ndarray, n_persons: int) -> dict[int, tuple[np.ndarray, np.ndarray]]:
+    """Per metric index: sums and counts [P] of its persons' values; `key` [N]: metric * n_persons + person."""
+    order = np.argsort(key, kind="stable")
+    key, value = key[order], value[order]
+    starts = np.flatnonzero(np.diff(key, prepend=-1))
+    stops = np.append(starts[1:], len(key))
+    sums = np.array([math.fsum(value[a:b].tolist()) for a, b in zip(starts, stops, strict=True)])
+    metric = key[starts] // max(n_persons, 1)
+    return {int(i): (sums[metric == i], (stops - starts)[metric == i]) for i in np.unique(metric)}
+
+
+def _score(name: str, by_status: np.ndarray, sums: np.ndarray, counts: np.ndarray, failures: str | None) -> Score:
+    """The score of a metric from its number of samples of each status and the sums and counts [P] of its persons."""
+    n_ok, n_failed, n_missing = by_status.tolist()
+    mean, low, high, reason = None, None, None, failures
+    if n_ok:
+        mean = math.fsum(sums.tolist()) / n_ok
+        reason = "one person only: no interval" if len(sums) == 1 else None
+    if len(sums) > 1:
+        low, high = _bootstrap(sums, counts)
+    return Score(name, n_ok + n_failed, n_ok, n_failed, n_missing, len(sums), mean, low, high, reason, failures)
+
+
+def _bootstrap(sums: np.ndarray, counts: np.ndarray) -> tuple[float, float]:
+    """Percentile interval of the pooled mean when persons are drawn with replacement; `sums`, `counts`: [P], P > 1."""
+    random = np.random.default_rng(SEED)
+    n_persons = len(sums)
+    rows = max(1, _DRAWS_AT_ONCE // n_persons)
+    means = np.empty(RESAMPLES)
+    for first in range(0, RESAMPLES, rows):
+        drawn = random.integers(n_persons, size=(min(rows, RESAMPLES - first), n_persons))
+        means[first : first + rows] = sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
+    low, high = np.quantile(means, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return float(low), float(high)
+
+
+def _failures(rows: pa.Table) -> dict[str, str]:
+    """Per metric the three most frequent reasons of its samples without a value."""
+    counted: dict[str, list[tuple[str, int]]] = {}
+    for row in rows.group_by(["metric", "error"]).aggregate([([], "count_all")]).to_pylist():
+        counted.setdefault(row["metric"], []).append((row["error"] or "no reason given", row["count_all"]))
+    texts = {}
+    for metric, reasons in counted.items():
+        reasons.sort(key=lambda item: (-item[1], item[0]))
+        text = "; ".join(f"{reason} ({count})" for reason, count in reasons[:3])
+        texts[metric] = text + (f"; and {len(reasons) - 3} more reasons" if len(reasons) > 3 else "")
+    return texts

@@ -1,0 +1,116 @@
+"""The command `leaderboard`: each sub-command is a thin wrapper over one function of this package."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from curate.console import Commands, print_json, print_table, say
+
+FILE = click.Path(path_type=Path, dir_okay=False)
+SOURCES = ("measured", "predictions", "reported")
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--db", type=FILE, default="leaderboard.duckdb", show_default=True, help="The leaderboard's file.")
+@click.version_option(package_name="talkinghead-bench", prog_name="leaderboard")
+@click.pass_context
+def main(context: click.Context, db: Path) -> None:
+    """Compare models: run records in; tables, pages and exports out."""
+    context.obj = db
+
+
+@main.command()
+@click.argument("runs", metavar="RUN...", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
+@click.pass_context
+def ingest(context: click.Context, runs: tuple[Path, ...]) -> None:
+    """Take in run folders, or folders of run folders; what is there already stays as it is."""
+    from leaderboard.ingest import ingest as take_in
+    from leaderboard.store import Store
+
+    with Store(context.obj) as store:
+        report = take_in(store, runs)
+    for reason in report.refused.values():
+        say(f"refused: {reason}")
+    click.echo(f"{len(report.added)} added, {len(report.known)} already there, {len(report.refused)} refused")
+    if report.refused:
+        context.exit(1)
+
+
+@main.command()
+@click.option("--source", type=click.Choice(SOURCES), default="measured", show_default=True, help="Whose numbers.")
+@click.option("--task", help="Only this task, or protocol such as cross-id@1.")
+@click.option("--dataset", help="Only this dataset.")
+@click.option("--metric", help="Only this metric.")
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+@click.pass_context
+def show(
+    context: click.Context, source: str, task: str | None, dataset: str | None, metric: str | None, as_json: bool
+) -> None:
+    """Print the standings: value [95% interval], best marked, calibration rows apart, signatures to cite."""
+    from leaderboard import export, text
+    from leaderboard.standings import Filters, boards, published
+    from leaderboard.store import Store
+
+    filters = Filters(task, dataset, metric)
+    with Store(context.obj, read_only=True) as store:
+        reported = published(store, filters) if source == "reported" else []
+        found = boards(store, source, filters) if source != "reported" else []
+    if not (found or reported):
+        say(f"nothing to show: {context.obj} has no {source} scores that match")
+    if as_json:
+        print_json(reported if source == "reported" else [export.nested(board) for board in found])
+        return
+    if reported:
+        text.print_published(reported)
+    for board in found:
+        text.print_board(board)
+
+
+@main.command()
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="Folder for the page.")
+@click.pass_context
+def report(context: click.Context, out: Path) -> None:
+    """Write a page of tables, intervals and frames that opens from disk, without a network."""
+    from leaderboard.page import write_page
+    from leaderboard.store import Store
+
+    with Store(context.obj, read_only=True) as store:
+        page = write_page(store, out)
+    for warning in page.warnings:
+        say(f"warning: {warning}")
+    click.echo(page.path)
+
+
+@main.command()
+@click.option(
+    "--format", "form", type=click.Choice(["csv", "json", "markdown"]), required=True, help="Form of the output."
+)
+@click.option("--source", type=click.Choice(SOURCES[:2]), default="measured", show_default=True, help="Whose numbers.")
+@click.pass_context
+def export(context: click.Context, form: str, source: str) -> None:
+    """Write all standings to stdout."""
+    from leaderboard.export import FORMATS
+    from leaderboard.standings import boards
+    from leaderboard.store import Store
+
+    with Store(context.obj, read_only=True) as store:
+        click.echo(FORMATS[form](boards(store, source)), nl=False)
+
+
+@main.command()
+@click.argument("query")
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+@click.pass_context
+def sql(context: click.Context, query: str, as_json: bool) -> None:
+    """Run a query that can neither change the file nor reach another; tables: `SHOW TABLES`."""
+    from leaderboard.store import Store
+    from leaderboard.text import plain
+
+    with Store(context.obj, read_only=True) as store:
+        names, rows = store.query(query)
+    if as_json:
+        print_json([dict(zip(names, row, strict=True)) for row in rows])
+    else:
+        print_table([plain(n) for n in names], [["NULL" if v is None else plain(v, 200) for v in row] for row in rows])

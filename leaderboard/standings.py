@@ -1,0 +1,247 @@
+"""Which values may stand beside each other, in which order, and which is best: read by `show`, `export` and the page.
+
+A board holds runs that answer one question: same source, protocol, pairs, size, dataset fingerprint and suite. In a
+board, a column is one signature: the same metric computed with another network is another column. Calibration rows
+(truth, source-copy) frame a board and take no part in its ranking.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from itertools import groupby
+from typing import Any
+
+from curate.errors import UserError, unknown
+from leaderboard.store import Store
+
+UPPER_CALIBRATION = "truth"  # stands above the ranked rows, other calibration rows below them
+
+
+@dataclass(frozen=True)
+class Filters:
+    """What to show; None: everything."""
+
+    task: str | None = None  # a task, or a protocol id such as cross-id@1
+    dataset: str | None = None
+    metric: str | None = None
+
+
+@dataclass(frozen=True)
+class Column:
+    """One metric as computed by the same networks on the same frames."""
+
+    metric: str
+    networks: str
+    unit: str
+    higher_is_better: bool
+    description: str
+    signature: str
+    label: str  # the metric's id, with the networks where a board has the metric twice
+
+    @property
+    def arrow(self) -> str:
+        """The direction of better."""
+        return "↑" if self.higher_is_better else "↓"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """The score of one row in one column."""
+
+    mean: float | None
+    ci_low: float | None
+    ci_high: float | None
+    n_attempted: int
+    n_ok: int
+    n_failed: int
+    n_missing: int
+    n_persons: int
+    reason: str | None
+    failures: str | None
+    best: bool = False
+
+
+@dataclass(frozen=True)
+class Row:
+    """One run. `cells` is in the order of the board's columns; None: this run has no such metric."""
+
+    run_id: str
+    created: datetime
+    model: str
+    preset: str
+    kind: str
+    resolution: int | None
+    parameters: int | None
+    checkpoint: str
+    weights_sha256: str
+    licence: str
+    paper: str
+    folder: str
+    frames_per_second: float | None  # of the model alone, on the machine of the run
+    cells: tuple[Cell | None, ...]
+
+
+@dataclass(frozen=True)
+class Board:
+    """Runs that answer one question. `ranked` is sorted by the first column, the best first and NULL last."""
+
+    source: str
+    task: str
+    protocol: str
+    dataset: str
+    dataset_fingerprint: str
+    suite: str
+    n_clips: int
+    n_pairs: int
+    pair_list_sha256: str
+    size: int
+    frames_per_clip: int
+    columns: tuple[Column, ...]
+    upper: tuple[Row, ...]
+    ranked: tuple[Row, ...]
+    lower: tuple[Row, ...]
+
+    @property
+    def rows(self) -> tuple[Row, ...]:
+        """All rows from top to bottom."""
+        return self.upper + self.ranked + self.lower
+
+
+_QUESTION = tuple(name for name in Board.__dataclass_fields__ if name not in ("columns", "upper", "ranked", "lower"))
+_CELL = tuple(name for name in Cell.__dataclass_fields__ if name != "best")
+_ROW = tuple(name for name in Row.__dataclass_fields__ if name not in ("cells", "frames_per_second"))
+
+
+def boards(store: Store, source: str = "measured", filters: Filters | None = None) -> list[Board]:
+    """The boards of a source (measured or predictions), by task, dataset and protocol; the largest pair list first.
+
+    Raises UserError when a filter names a task, dataset or metric that no run of this source has.
+    """
+    filters = filters or Filters()
+    rows = store.rows("SELECT * FROM standings WHERE source = ? ORDER BY created, run_id, ordinal", [source])
+    _check(filters, rows, ("task", "protocol"))
+    rows = [row for row in rows if _passes(filters, row, ("task", "protocol"))]
+
+    def question(row: dict[str, Any]) -> tuple[Any, ...]:
+        return tuple(row[name] for name in ("task", "dataset", "protocol")) + tuple(row[name] for name in _QUESTION)
+
+    made = [_board(list(group)) for _, group in groupby(sorted(rows, key=question), key=question)]
+    return sorted(made, key=lambda b: (b.task, b.dataset, b.protocol, -b.n_pairs, b.pair_list_sha256))
+
+
+def published(store: Store, filters: Filters | None = None) -> list[dict[str, Any]]:
+    """What papers report, one dict per number, never ranked; `unverified` marks what no one has read in the paper."""
+    filters = filters or Filters()
+    rows = store.rows(
+        "SELECT paper, year, paper_table, task, dataset, model, metric, value, scale, evidence, note, "
+        "evidence = 'memory' AS unverified FROM published "
+        "ORDER BY task, dataset NULLS LAST, year, paper, paper_table, metric, model, note"
+    )
+    _check(filters, rows, ("task",))
+    return [row for row in rows if _passes(filters, row, ("task",))]
+
+
+def _passes(filters: Filters, row: dict[str, Any], task_fields: Iterable[str]) -> bool:
+    return (
+        (filters.task is None or filters.task in [row[name] for name in task_fields])
+        and filters.dataset in (None, row["dataset"])
+        and filters.metric in (None, row["metric"])
+    )
+
+
+def _check(filters: Filters, rows: Sequence[dict[str, Any]], task_fields: Iterable[str]) -> None:
+    fields = {"task": tuple(task_fields), "dataset": ("dataset",), "metric": ("metric",)}
+    for kind, names in fields.items():
+        wanted = getattr(filters, kind)
+        known = {row[name] for row in rows for name in names if row[name] is not None}
+        if wanted is not None and wanted not in known:
+            if not known:
+                raise UserError(f"unknown {kind} {wanted!r}: the leaderboard has no such rows yet")
+            raise unknown(kind, wanted, known)
+
+
+def _board(rows: list[dict[str, Any]]) -> Board:
+    """A board from its rows of the view `standings`, which come by run and in the order of the run's metrics."""
+    columns = _columns(rows)
+    by_run: dict[str, dict[str, dict[str, Any]]] = {}
+    for row in rows:
+        by_run.setdefault(row["run_id"], {})[row["signature"]] = row
+    made = [_row(scores, columns) for scores in by_run.values()]
+    ranked = [row for row in made if row.kind == "model"]
+    ranked = _mark_best(ranked, columns)
+    ranked.sort(key=lambda row: (_order(row.cells[0], columns[0]), row.model, row.preset, row.run_id))
+    frame = sorted((row for row in made if row.kind == "calibration"), key=lambda row: (row.model, row.preset))
+    return Board(
+        **{name: rows[0][name] for name in _QUESTION},
+        columns=columns,
+        upper=tuple(row for row in frame if row.model == UPPER_CALIBRATION),
+        ranked=tuple(ranked),
+        lower=tuple(row for row in frame if row.model != UPPER_CALIBRATION),
+    )
+
+
+def _columns(rows: list[dict[str, Any]]) -> tuple[Column, ...]:
+    """One column per signature, unit and direction, in the order of the runs' metrics."""
+    fields = ("metric", "networks", "unit", "higher_is_better", "signature")
+    first: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for row in sorted(rows, key=lambda row: (row["ordinal"], row["metric"], row["signature"])):
+        first.setdefault(tuple(row[name] for name in fields), row)
+    twice = [row["metric"] for row in first.values()]
+    return tuple(
+        Column(
+            **{name: row[name] for name in (*fields, "description")},
+            label=row["metric"] if twice.count(row["metric"]) == 1 else f"{row['metric']} ({row['networks']})",
+        )
+        for row in first.values()
+    )
+
+
+def _row(scores: dict[str, dict[str, Any]], columns: Sequence[Column]) -> Row:
+    """A run's row from its scores by signature."""
+    run = next(iter(scores.values()))
+    cells = []
+    for column in columns:
+        score = scores.get(column.signature)
+        fits = score is not None and (score["unit"], score["higher_is_better"]) == (
+            column.unit,
+            column.higher_is_better,
+        )
+        cells.append(Cell(**{name: score[name] for name in _CELL}) if score is not None and fits else None)
+    timed = run["seconds_model"] and run["frames_driven"]
+    speed = run["frames_driven"] / run["seconds_model"] if timed else None
+    return Row(**{name: run[name] for name in _ROW}, frames_per_second=speed, cells=tuple(cells))
+
+
+def _order(cell: Cell | None, column: Column) -> float:
+    """A key that sorts the best value first and NULL last."""
+    if cell is None or cell.mean is None:
+        return math.inf
+    return -cell.mean if column.higher_is_better else cell.mean
+
+
+def _mark_best(rows: list[Row], columns: Sequence[Column]) -> list[Row]:
+    """The rows with `best` set in each column where at least two of them have a value; equal values are all best."""
+    best = []
+    for i, column in enumerate(columns):
+        keys = [key for key in (_order(row.cells[i], column) for row in rows) if key < math.inf]
+        best.append(min(keys) if len(keys) > 1 else None)
+    return [
+        replace(
+            row,
+            cells=tuple(
+                cell and replace(cell, best=key is not None and _order(cell, column) == key)
+                for cell, column, key in zip(row.cells, columns, best, strict=True)
+            ),
+        )
+        for row in rows
+    ]
+
+
+def decimals(column: int, rows: Iterable[Row]) -> int:
+    """Decimals to print the values of a column with: about four significant digits of its largest value."""
+    values = [abs(cell.mean) for row in rows if (cell := row.cells[column]) and cell.mean is not None]
+    largest = max(values, default=0.0)
+    return min(6, max(0, 3 - math.floor(math.log10(largest)))) if largest else 4

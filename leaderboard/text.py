@@ -1,0 +1,108 @@
+"""Boards as plain text: for a terminal, where names that someone else chose may neither break a line nor steer it."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+from typing import Any
+
+from curate.console import print_table
+from leaderboard.standings import Board, Cell, Row, decimals
+
+WIDEST = 48  # characters of a name in a table
+
+
+def plain(text: object, widest: int | None = WIDEST) -> str:
+    """Text on one line: control, format and direction characters as escapes, cut with an ellipsis beyond `widest`.
+
+    >>> plain("a\\x1b[2Jb")
+    'a\\\\x1b[2Jb'
+    """
+    text = str(text)
+    if widest is not None and len(text) > widest:
+        text = text[: widest - 1] + "…"
+    return "".join(
+        c.encode("unicode_escape").decode() if unicodedata.category(c) in ("Cc", "Cf", "Cs", "Zl", "Zp") else c
+        for c in text
+    )
+
+
+def value(cell: Cell | None, places: int) -> str:
+    """0.713, or NULL."""
+    return "NULL" if cell is None or cell.mean is None else f"{cell.mean:.{places}f}"
+
+
+def interval(cell: Cell | None, places: int) -> str:
+    """[0.702, 0.724], or nothing."""
+    if cell is None or cell.ci_low is None or cell.ci_high is None:
+        return ""
+    return f"[{cell.ci_low:.{places}f}, {cell.ci_high:.{places}f}]"
+
+
+def remark(cell: Cell | None) -> str:
+    """What a reader must know beside the value: why it or its interval is NULL, what failed; empty if all is well."""
+    if cell is None:
+        return "not measured in this run"
+    parts = [cell.reason] if cell.reason else []
+    if cell.n_failed or cell.n_missing:
+        lost = [f"{cell.n_failed} failed"] * bool(cell.n_failed) + [f"{cell.n_missing} missing"] * bool(cell.n_missing)
+        why = f": {cell.failures}" if cell.failures and cell.failures != cell.reason else ""
+        parts.append(f"{' and '.join(lost)} of {cell.n_attempted + cell.n_missing} samples{why}")
+    return "; ".join(parts)
+
+
+def print_board(board: Board) -> None:
+    """One board to stdout: a table, its footnotes and the signatures to cite."""
+    places = [decimals(i, board.rows) for i in range(len(board.columns))]
+    notes: dict[str, int] = {}
+
+    def cells(row: Row) -> list[str]:
+        name = f"{row.model} {row.preset}" if row.kind == "model" else f"({row.model})"
+        texts = [plain(name)]
+        for cell, place in zip(row.cells, places, strict=True):
+            text = f"{value(cell, place)}{'*' if cell and cell.best else ''} {interval(cell, place)}".rstrip()
+            if note := remark(cell):
+                text += f" ({notes.setdefault(note, len(notes) + 1)})"
+            texts.append(text)
+        return texts
+
+    blank = [""] * (len(board.columns) + 1)
+    groups = [group for group in (board.upper, board.ranked, board.lower) if group]
+    rows: list[list[str]] = []
+    for group in groups:
+        rows += [blank] * bool(rows) + [cells(row) for row in group]
+    units = [f" {plain(column.unit)}" if column.unit else "" for column in board.columns]
+    header = [f"{plain(column.label)} {column.arrow}{unit}" for column, unit in zip(board.columns, units, strict=True)]
+    print_table(["model", *header], rows, title=title(board))
+    print("\n* best of the ranked rows; rows in parentheses are calibration, not ranked")
+    for note, number in notes.items():
+        print(f"({number}) {plain(note, 400)}")
+    print("cite:")
+    for column in board.columns:
+        print(f"  {plain(column.signature, 400)}")
+    print()
+
+
+def title(board: Board) -> str:
+    """What a board compares, in one line."""
+    parts = [
+        f"{plain(board.protocol)} on {plain(board.dataset)}@{plain(board.dataset_fingerprint[:8])}",
+        f"{board.n_pairs} pairs",
+        f"{board.frames_per_clip} frames each",
+        f"{board.size} px",
+        f"suite {plain(board.suite)}",
+    ]
+    return " · ".join(parts + [board.source] * (board.source != "measured"))
+
+
+def print_published(rows: Sequence[dict[str, Any]]) -> None:
+    """Reported numbers to stdout, one line each."""
+    header = ["paper", "table", "task", "dataset", "model", "metric", "value", "scale", "note"]
+    lines = []
+    for row in rows:
+        note = "; ".join(part for part in (row["note"], "UNVERIFIED" if row["unverified"] else "") if part)
+        fields = [row["paper"], row["paper_table"], row["task"], row["dataset"], row["model"], row["metric"]]
+        lines.append(
+            [*("-" if f is None else plain(f) for f in fields), f"{row['value']:g}", row["scale"] or "-", note]
+        )
+    print_table(header, lines, title="reported by papers: protocols differ, no ranking")
