@@ -48,8 +48,8 @@ def build(
     from pydantic import ValidationError
 
     from curate import pipeline
-    from curate.errors import UserError
-    from curate.perception import check_detector
+    from curate.errors import UserError, unknown
+    from curate.perception import detector_names
     from curate.settings import AnalysisSettings, SelectionSettings, Settings
 
     try:
@@ -58,7 +58,8 @@ def build(
     except ValidationError as error:
         first = error.errors()[0]
         raise UserError(f"--{str(first['loc'][-1]).replace('_', '-')} {first['input']}: {first['msg']}") from error
-    check_detector(detector)
+    if detector not in detector_names():
+        raise unknown("detector", detector, detector_names())
     if dry_run:
         plan = pipeline.plan(source, out, settings)
         if as_json:

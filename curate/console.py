@@ -60,16 +60,14 @@ def print_json(value: Any) -> None:
 
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[object]], title: str = "") -> None:
-    """A result for people, to stdout: plain aligned columns; the first is left-aligned, the others right-aligned."""
+    """A result for people, to stdout: plain aligned columns, numbers to the right and words to the left."""
     cells = [[str(cell) for cell in row] for row in rows]
+    numeric = [all(row[i][:1] in "0123456789+-. " for row in cells) for i in range(len(header))]
     widths = [max([len(name), *(len(row[i]) for row in cells)]) for i, name in enumerate(header)]
 
     def line(row: Sequence[str]) -> str:
-        padded = [
-            row[0].ljust(widths[0]),
-            *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)),
-        ]
-        return "  ".join(padded).rstrip()
+        columns = zip(row, widths, numeric, strict=True)
+        return "  ".join(cell.rjust(n) if right else cell.ljust(n) for cell, n, right in columns).rstrip()
 
     if title:
         click.echo(title)

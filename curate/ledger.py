@@ -147,9 +147,10 @@ class Ledger:
         """Kind, verdict, reason (numbers in it left out, so that alike reasons stand together) and how many."""
         rows = self._db.execute(
             """
-            SELECT kind, verdict, regexp_replace(reason, '[0-9][0-9.,%]*', '#', 'g') AS why, count(*)
-            FROM items GROUP BY ALL
-            ORDER BY list_position(['video', 'shot', 'track', 'clip'], kind), verdict != 'kept', count(*) DESC, why
+            SELECT * FROM (
+                SELECT kind, verdict, regexp_replace(reason, '[0-9][0-9.,%]*', '#', 'g') AS why, count(*) AS n
+                FROM items GROUP BY ALL
+            ) ORDER BY list_position(['video', 'shot', 'track', 'clip'], kind), verdict != 'kept', n DESC, verdict, why
             """
         ).fetchall()
         return [(str(row[0]), str(row[1]), str(row[2]), int(row[3])) for row in rows]

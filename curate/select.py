@@ -14,9 +14,10 @@ from curate.settings import SelectionSettings
 from curate.tracks import Track, iou
 from curate.video import Box
 
-MIN_SIDE_OF_FACE = 1.25  # a crop tighter than this many longer face sides is no head any more
-MAX_FACE_OUTSIDE = 0.1  # share of the face boxes' union that may lie outside the frame
+MIN_SIDE_OF_FACE = 1.15  # a crop tighter than this many (longer) face sides is no head any more
+MAX_FACE_OUTSIDE = 0.15  # share of the face that may lie outside the crop, in any frame
 MAX_OTHER_FACE = 0.3  # share of another face that may lie inside the crop
+OTHER_FACE_S = 0.4  # a face seen for a shorter time is taken for a false alarm
 
 
 @dataclass(frozen=True)
@@ -86,13 +87,13 @@ def _none(analysis: Analysis, reason: str) -> Selection:
 
 
 def _judge(track: Track, analysis: Analysis, settings: SelectionSettings) -> Verdict:
-    seconds = analysis.time_of(track.end) - analysis.time_of(track.start)
-    if seconds < settings.min_seconds:
-        return Verdict("dropped", f"{seconds:.2f} s < {settings.min_seconds:g} s")
     if track.face_score < settings.min_face_score:
         return Verdict("doubtful", f"face score {track.face_score:.3f} < {settings.min_face_score:g}")
     if track.face_rate < settings.min_face_rate:
         return Verdict("doubtful", f"face in {track.face_rate:.0%} of the frames < {settings.min_face_rate:.0%}")
+    seconds = analysis.time_of(track.end) - analysis.time_of(track.start)
+    if seconds < settings.min_seconds:
+        return Verdict("dropped", f"{seconds:.2f} s < {settings.min_seconds:g} s")
     return KEPT
 
 
@@ -130,7 +131,7 @@ def _tubes(track: Track, start: int, end: int, settings: SelectionSettings) -> I
 def _plan(track: Track, start: int, end: int, analysis: Analysis, settings: SelectionSettings) -> ClipPlan:
     boxes = track.known(start, end)
     width, height = analysis.info.width, analysis.info.height
-    union = (boxes[:, 0].min(), boxes[:, 1].min(), boxes[:, 2].max(), boxes[:, 3].max())
+    union = (*boxes[:, :2].min(axis=0).tolist(), *boxes[:, 2:].max(axis=0).tolist())
     face = float(max(union[2] - union[0], union[3] - union[1]))
     box, moved = _square(union, face, width, height, settings)
     centres = (boxes[:, :2] + boxes[:, 2:]) / 2
@@ -142,14 +143,17 @@ def _plan(track: Track, start: int, end: int, analysis: Analysis, settings: Sele
         # how far the face's centre strays, in face sides: 0 for a still head
         "motion": float(np.linalg.norm(centres - centres.mean(axis=0), axis=1).mean() / sizes.mean()),
     }
-    others = _others(track, start, end, box, analysis.tracks)
+    others = _others(track, start, end, box, analysis)
     side = box[2] - box[0]
-    if _outside(union, (0, 0, width, height)) > MAX_FACE_OUTSIDE:
-        verdict = Verdict("dropped", "the face is cut by the frame's edge")
-    elif moved and settings.box_policy == "drop":
+    typical = float(np.percentile(sizes, 95))
+    if moved and settings.box_policy == "drop":
         verdict = Verdict("dropped", "the crop leaves the frame")
-    elif side < MIN_SIDE_OF_FACE * face:
-        verdict = Verdict("dropped", f"the face fills the frame: crop {side} < {MIN_SIDE_OF_FACE:g} x face {face:.0f}")
+    elif max(_outside(face_box, box) for face_box in boxes.tolist()) > MAX_FACE_OUTSIDE:
+        verdict = Verdict("dropped", "the face leaves the frame")
+    elif side < MIN_SIDE_OF_FACE * typical:
+        verdict = Verdict(
+            "dropped", f"the face fills the frame: crop {side} < {MIN_SIDE_OF_FACE:g} x face {typical:.0f}"
+        )
     elif side < settings.min_res:
         verdict = Verdict("dropped", f"native side {side} < {settings.min_res}")
     elif any(share > MAX_OTHER_FACE for share in others):
@@ -182,11 +186,12 @@ def _outside(box: Sequence[float], frame: Sequence[float]) -> float:
     return 1 - inside_w * inside_h / area if area > 0 else 1.0
 
 
-def _others(track: Track, start: int, end: int, box: Box, tracks: Sequence[Track]) -> list[float]:
+def _others(track: Track, start: int, end: int, box: Box, analysis: Analysis) -> list[float]:
     """For every other track that shares frames with the span: the largest share of its face inside the crop."""
     shares = []
-    for other in tracks:
+    for other in analysis.tracks:
         a, b = max(start, other.start), min(end, other.end)
-        if other.index != track.index and a < b:
-            shares.append(max(1 - _outside(tuple(face), box) for face in other.known(a, b)))
+        seconds = analysis.time_of(other.end) - analysis.time_of(other.start)
+        if other.index != track.index and a < b and seconds >= OTHER_FACE_S:
+            shares.append(max(1 - _outside(face.tolist(), box) for face in other.known(a, b)))
     return shares

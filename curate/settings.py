@@ -39,7 +39,7 @@ class SelectionSettings(_Settings):
     min_seconds: float = Field(default=1.0, gt=0)
     max_frames: int = Field(default=1024, ge=2)  # FOMM's rule; longer tubes are cut into equal parts
     tube_iou: float = Field(default=0.25, gt=0, lt=1)  # FOMM's rule: with the tube's first box
-    min_face_score: float = Field(default=0.97, ge=0, le=1)  # mean over the track; below it the face is doubtful
+    min_face_score: float = Field(default=0.9, ge=0, le=1)  # mean over the track; below it the face is doubtful
     min_face_rate: float = Field(default=0.75, ge=0, le=1)  # share of looked-at frames with the face; below: doubtful
     guard_frames: int = Field(default=1, ge=0)  # left out on both sides of a cut
     crop_scale: float = Field(default=1.8, ge=1)  # crop side / longer side of the union of the face boxes

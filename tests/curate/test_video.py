@@ -117,7 +117,7 @@ def test_nothing_is_left_of_a_clip_that_broke_off(tmp_path: Path) -> None:
 def test_bad_files_are_named(tmp_path: Path) -> None:
     text = tmp_path / "text.mp4"
     text.write_text("this is no video")
-    with pytest.raises(BadVideo, match="text.mp4: not a readable video"):
+    with pytest.raises(BadVideo, match=r"text\.mp4: not a readable video"):
         video.info(text)
     whole = made.encode(tmp_path / "whole.mkv", 200, options={"g": "10"}).read_bytes()
     cut_off = tmp_path / "cut.mp4"
@@ -143,7 +143,7 @@ def test_a_truncated_file_with_its_index_first_is_noticed(tmp_path: Path) -> Non
                 target.mux(packet)
     content = front.read_bytes()
     front.write_bytes(content[: len(content) * 2 // 3])
-    with pytest.raises(BadVideo, match="truncated|broke off"):
+    with pytest.raises(BadVideo, match=r"truncated|broke off"):
         list(video.frames(front))
 
 

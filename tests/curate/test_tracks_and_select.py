@@ -1,0 +1,149 @@
+"""Tracks and selection: pure functions over boxes."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from curate.analyse import Analysis
+from curate.faces import Detection
+from curate.select import select
+from curate.settings import SelectionSettings
+from curate.shots import Shot
+from curate.tracks import Track, iou, link
+from curate.video import VideoInfo
+
+INFO = VideoInfo(1280, 720, 25.0, 0, 0.0, 1_000_000, "h264", "yuv420p", has_audio=False)
+SETTINGS = SelectionSettings(min_res=256)
+
+
+def face(frame: int, x: float = 640, y: float = 360, side: float = 200, score: float = 0.999) -> Detection:
+    return Detection(frame, (x - side / 2, y - side / 2, x + side / 2, y + side / 2), score)
+
+
+def tracks_of(detections: list[Detection], shots: list[Shot] | None = None, gap: int = 25) -> list[Track]:
+    end = max(d.frame for d in detections) + 1
+    shots = shots or [Shot(0, 0, end, False)]
+    return link(detections, shots, set(range(0, end, 5)), min_iou=0.3, max_gap=gap)
+
+
+def analysis(detections: list[Detection], shots: list[Shot] | None = None, n_frames: int = 0) -> Analysis:
+    n_frames = n_frames or max(d.frame for d in detections) + 1
+    shots = shots or [Shot(0, 0, n_frames, False)]
+    return Analysis("v", "", INFO, n_frames, None, tuple(shots), tuple(tracks_of(detections, shots)))
+
+
+def test_two_faces_that_pass_close_by_stay_two_tracks() -> None:
+    left = [face(f, 300 + f) for f in range(0, 101, 5)]
+    right = [face(f, 700 - f) for f in range(0, 101, 5)]
+    tracks = tracks_of(sorted(left + right, key=lambda d: (d.frame, d.box)))
+    assert len(tracks) == 2
+    assert [len(track.frames) for track in tracks] == [21, 21]
+    assert tracks[0].boxes[-1] == left[-1].box
+
+
+def test_a_missed_face_is_bridged_but_not_for_long() -> None:
+    seen = [face(f) for f in range(0, 101, 5) if not 30 <= f <= 45]
+    assert [(t.start, t.end, len(t.frames), t.looked_at) for t in tracks_of(seen)] == [(0, 101, 17, 21)]
+    assert [(t.start, t.end) for t in tracks_of(seen, gap=10)] == [(0, 26), (50, 101)]
+
+
+def test_no_track_crosses_a_cut_or_enters_a_blank() -> None:
+    shots = [Shot(0, 0, 50, False), Shot(1, 50, 60, True), Shot(2, 60, 101, False)]
+    tracks = tracks_of([face(f) for f in range(0, 101, 5)], shots)
+    assert [(t.shot, t.start, t.end) for t in tracks] == [(0, 0, 46), (2, 60, 101)]
+
+
+boxes = st.tuples(*[st.floats(0, 100) for _ in range(2)], *[st.floats(1, 50) for _ in range(2)]).map(
+    lambda b: (b[0], b[1], b[0] + b[2], b[1] + b[3])
+)
+
+
+@given(boxes, boxes)
+def test_iou_is_symmetric_and_one_for_the_same_box(a: tuple[float, ...], b: tuple[float, ...]) -> None:
+    assert iou(a, b) == pytest.approx(iou(b, a))
+    assert 0 <= iou(a, b) <= 1 + 1e-9
+    assert iou(a, a) == pytest.approx(1)
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 30), st.floats(0, 1280), st.floats(0, 720), st.floats(20, 600)), min_size=1),
+    st.sampled_from(["shift", "drop"]),
+    st.integers(0, 3),
+)
+def test_every_clip_is_square_even_inside_the_frame_and_its_track(
+    faces: list[tuple[int, float, float, float]], policy: str, guard: int
+) -> None:
+    detections = sorted(
+        {d.frame: d for d in (face(f * 5, x, y, s) for f, x, y, s in faces)}.values(), key=lambda d: d.frame
+    )
+    state = analysis(detections, [Shot(0, 0, 60, False), Shot(1, 60, 151, False)], 151)
+    settings = SelectionSettings(min_res=64, box_policy=policy, guard_frames=guard, min_seconds=0.2)
+    selection = select(state, settings)
+    assert len(selection.tracks) == len(state.tracks)
+    spans: dict[int, int] = {}
+    for plan in selection.clips:
+        left, top, right, bottom = plan.box
+        assert right - left == bottom - top == plan.native_side
+        assert not any(side % 2 for side in plan.box)
+        assert min(left, top) >= 0
+        assert right <= 1280
+        assert bottom <= 720
+        track = state.tracks[plan.track]
+        shot = state.shots[track.shot]
+        assert track.start <= plan.start < plan.end <= track.end
+        assert plan.end - plan.start <= settings.max_frames
+        if shot.start > 0:
+            assert plan.start >= shot.start + guard
+        if shot.end < 151:
+            assert plan.end <= shot.end - guard
+        assert spans.get(plan.track, 0) <= plan.start  # the clips of a track share no frame
+        spans[plan.track] = plan.end
+        assert bool(plan.verdict.reason) == (plan.verdict.verdict != "kept")
+        if plan.verdict.verdict == "kept":
+            assert plan.native_side >= settings.min_res
+
+
+def reasons(detections: list[Detection], settings: SelectionSettings = SETTINGS) -> set[str]:
+    selection = select(analysis(detections), settings)
+    return {v.verdict + ": " + v.reason for v in selection.tracks} | {
+        c.verdict.verdict + ": " + c.verdict.reason for c in selection.clips
+    }
+
+
+def steady(**kwargs: float) -> list[Detection]:
+    return [face(f, **kwargs) for f in range(0, 101, 5)]
+
+
+def test_reasons() -> None:
+    assert reasons(steady()) == {"kept: "}
+    assert "dropped: native side 180 < 256" in reasons(steady(side=100))
+    assert "dropped: the face leaves the frame" in reasons(steady(x=40))
+    assert "dropped: the face fills the frame: crop 720 < 1.15 x face 640" in reasons(steady(side=640))
+    assert "dropped: the crop leaves the frame" in reasons(
+        steady(x=130), SETTINGS.model_copy(update={"box_policy": "drop"})
+    )
+    assert "doubtful: face score 0.850 < 0.9" in reasons(steady(score=0.85))
+    assert "doubtful: face in 52% of the frames < 75%" in reasons([face(f) for f in range(0, 101, 10)])
+    assert "dropped: 0.84 s < 1 s" in reasons([face(f) for f in range(0, 21, 5)])
+    assert "dropped: another face in the crop" in reasons(
+        sorted(steady() + steady(x=790, side=120), key=lambda d: (d.frame, d.box))
+    )
+
+
+def test_a_video_below_the_bit_rate_or_size_is_dropped_whole() -> None:
+    state = analysis(steady())
+    low = select(state, SelectionSettings(min_res=256, min_bitrate=2_000_000))
+    assert low.video.reason == "bit rate 1000000 < 2000000"
+    assert low.clips == ()
+    small = select(replace(state, info=replace(INFO, height=240)), SETTINGS)
+    assert small.video.reason == "frame 1280 x 240 < 256"
+
+
+def test_a_long_track_is_cut_into_equal_parts_and_a_wandering_one_where_it_left_its_place() -> None:
+    long = select(analysis([face(f) for f in range(0, 2501, 5)]), SETTINGS)
+    assert [(c.start, c.end) for c in long.clips] == [(0, 834), (834, 1667), (1667, 2501)]
+    wander = select(analysis([face(f, 300 + 2 * f) for f in range(0, 301, 5)]), SETTINGS)
+    assert len(wander.clips) > 1
+    assert [c.start for c in wander.clips][1:] == [c.end for c in wander.clips][:-1]
