@@ -23,6 +23,7 @@ class StripRow:
 
     name: str
     kind: str  # driving, calibration or model
+    row: int | None  # index of the run among the board's rows; None: the driving frames
     images: tuple[str | None, ...]
 
 
@@ -93,13 +94,13 @@ def _strip(board: Board, previews: dict[str, PreviewInfo], media: Media) -> Stri
     step = max(1, -(-len(first.frames) // FRAMES))
     frames = first.frames[::step]
     driving = dict(zip(first.frames, first.driving, strict=False))
-    made = [
-        StripRow("driving", "driving", tuple(media.add(folder, driving[f]) if f in driving else None for f in frames))
-    ]
+    images = tuple(media.add(folder, driving[frame]) if frame in driving else None for frame in frames)
+    made = [StripRow("driving", "driving", None, images)]
     for row in rows:
         preview = previews[row.run_id]
         output = dict(zip(preview.frames, preview.output, strict=False))
-        images = tuple(media.add(Path(row.folder), output[f]) if f in output else None for f in frames)
-        made.append(StripRow(row.model if row.kind == "calibration" else f"{row.model} {row.preset}", row.kind, images))
+        images = tuple(media.add(Path(row.folder), output[frame]) if frame in output else None for frame in frames)
+        name = row.model if row.kind == "calibration" else f"{row.model} {row.preset}"
+        made.append(StripRow(name, row.kind, board.rows.index(row), images))
     source = media.add(folder, first.source)
     return Strip(first.pair_id, first.source_clip, first.driving_clip, source, frames, tuple(made))

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
 from curate.files import atomic
 from leaderboard import export
@@ -20,7 +21,7 @@ from leaderboard.media import Media, Strip, strips
 from leaderboard.plots import Plot, plots
 from leaderboard.standings import Board, Cell, boards, decimals
 from leaderboard.store import Store
-from leaderboard.text import interval, remark, value
+from leaderboard.text import interval, plain, remark, value
 
 SOURCES = ("measured", "predictions")
 
@@ -90,6 +91,7 @@ def _render(sections: list[Section]) -> str:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        finalize=_visible,
     )
     environment.globals.update(value=value, interval=interval)
     script = environment.get_template("page.js").render()
@@ -98,9 +100,21 @@ def _render(sections: list[Section]) -> str:
         sections=sections,
         models=len({row.model for row in rows if row.kind == "model"}),
         newest=max((row.created for row in rows), default=None),
-        cards=[_cards(section) for section in sections],
+        cards=[_escaped(_cards(section)) for section in sections],
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
     )
+
+
+def _visible(value: object) -> object:
+    """Texts with control and direction characters as escapes, so that a name cannot reorder what stands beside it."""
+    return plain(value, None) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _escaped(tree: Any) -> Any:
+    """`_visible` for every text in nested dicts and lists."""
+    if isinstance(tree, dict):
+        return {key: _escaped(item) for key, item in tree.items()}
+    return [_escaped(item) for item in tree] if isinstance(tree, list) else _visible(tree)
 
 
 def _cards(section: Section) -> dict[str, Any]:

@@ -43,12 +43,11 @@ def remark(cell: Cell | None) -> str:
     """What a reader must know beside the value: why it or its interval is NULL, what failed; empty if all is well."""
     if cell is None:
         return "not measured in this run"
-    parts = [cell.reason] if cell.reason else []
-    if cell.n_failed or cell.n_missing:
-        lost = [f"{cell.n_failed} failed"] * bool(cell.n_failed) + [f"{cell.n_missing} missing"] * bool(cell.n_missing)
-        why = f": {cell.failures}" if cell.failures and cell.failures != cell.reason else ""
-        parts.append(f"{' and '.join(lost)} of {cell.n_attempted + cell.n_missing} samples{why}")
-    return "; ".join(parts)
+    lost = [f"{cell.n_failed} failed"] * bool(cell.n_failed) + [f"{cell.n_missing} missing"] * bool(cell.n_missing)
+    failures = f"{' and '.join(lost)} of {cell.n_attempted + cell.n_missing} samples: {cell.failures}" if lost else ""
+    if cell.mean is None:
+        return f"no value: {failures or cell.reason}"
+    return "; ".join(part for part in (cell.reason, failures) if part)
 
 
 def print_board(board: Board) -> None:

@@ -23,16 +23,18 @@ for (const button of document.querySelectorAll("button.sort")) {
   });
 }
 
-// Filtering by model name or preset; a board whose ranked rows are all hidden is hidden with them.
+// Filtering by model name or preset, in tables, plots and strips; a board without a match is hidden.
 byId("filter").addEventListener("input", (event) => {
   const wanted = event.target.value.trim().toLowerCase();
   let shown = 0;
   document.querySelectorAll("section.board").forEach((section, index) => {
     let any = wanted === "";
-    for (const row of section.querySelectorAll("tbody.ranked tr")) {
-      const { model, preset } = cards[index].rows[row.dataset.row];
-      row.hidden = !(model + " " + preset).toLowerCase().includes(wanted);
-      any = any || !row.hidden;
+    for (const element of section.querySelectorAll("[data-row]")) {
+      const { model, preset, kind } = cards[index].rows[element.dataset.row];
+      if (kind !== "model") continue;
+      const match = (model + " " + preset).toLowerCase().includes(wanted);
+      element.classList.toggle("dim", !match);
+      any = any || match;
     }
     section.hidden = !any;
     shown += any;
