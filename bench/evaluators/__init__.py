@@ -1,0 +1,1 @@
+"""Networks that only metrics need, and the suites that name who evaluates what."""
