@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -52,7 +53,7 @@ def aggregate(samples: pa.Table | pd.DataFrame, metrics: Iterable[str] = ()) -> 
     schema's meaning forbids: an unknown status, a status ok without a value, a value that is not finite.
     """
     table = samples if isinstance(samples, pa.Table) else pa.Table.from_pandas(samples, preserve_index=False)
-    table = table.select(_COLUMNS)
+    table = table.select(_COLUMNS).unify_dictionaries()
     names, metric = _encode(table["metric"], "metric")
     persons, person = _encode(table["person"], "person")
     found, status = _encode(table["status"], "status")
@@ -113,10 +114,11 @@ def _person_sums(key: np.ndarray, value: np.ndarray, n_persons: int) -> dict[int
     order = np.argsort(key, kind="stable")
     key, value = key[order], value[order]
     starts = np.flatnonzero(np.diff(key, prepend=-1))
-    stops = np.append(starts[1:], len(key))
-    sums = np.array([math.fsum(value[a:b].tolist()) for a, b in zip(starts, stops, strict=True)])
+    bounds = np.append(starts, len(key))
+    sums = np.array([math.fsum(value[a:b].tolist()) for a, b in pairwise(bounds)])
+    counts = np.diff(bounds)
     metric = key[starts] // max(n_persons, 1)
-    return {int(i): (sums[metric == i], (stops - starts)[metric == i]) for i in np.unique(metric)}
+    return {int(i): (sums[metric == i], counts[metric == i]) for i in np.unique(metric)}
 
 
 def _score(name: str, by_status: np.ndarray, sums: np.ndarray, counts: np.ndarray, failures: str | None) -> Score:

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from typing import Any
 
 from leaderboard.standings import Board, decimals
-from leaderboard.text import interval, remark, value
+from leaderboard.text import interval, plain, remark, value
 
 _BOARD_FIELDS = ("source", "task", "protocol", "dataset", "dataset_fingerprint", "suite", "n_pairs", "size")
 _RUN_FIELDS = ("model", "preset", "kind", "weights_sha256", "run_id")
@@ -106,7 +106,7 @@ def _markdown(board: Board) -> str:
 
 def _escape(text: str) -> str:
     """Text that Markdown and the HTML inside it show as it is."""
-    text = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;")
+    text = plain(" ".join(text.split()), None).replace("&", "&amp;").replace("<", "&lt;")
     return "".join(f"\\{c}" if c in "\\`*_[]|~#!" else c for c in text)
 
 

@@ -114,10 +114,10 @@ def ingest_run(store: Store, folder: Path) -> bool:
         for name, table in tables.items():
             connection.register("incoming", table)
             connection.execute(_INSERT[name], [record.run_id])
-        twice = connection.execute(_TWICE).fetchone()
+        twice = connection.execute(_TWICE).fetchall()
         connection.unregister("incoming")
         if twice:
-            pair, metric, frame = twice
+            pair, metric, frame = twice[0]
             raise UserError(f"{folder / SAMPLES_FILE} measures twice: pair {pair!r}, metric {metric!r}, frame {frame}")
     return True
 

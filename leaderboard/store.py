@@ -102,8 +102,9 @@ class Store:
             if tables:
                 raise UserError(f"{self.path} is a DuckDB file but no leaderboard: it has tables of something else")
             return 0
-        found = self.connection.execute("SELECT coalesce(max(version), 0) FROM migrations").fetchone()
-        return int(found[0]) if found else 0
+        return max(
+            (version for (version,) in self.connection.execute("SELECT version FROM migrations").fetchall()), default=0
+        )
 
     def _check_version(self) -> None:
         version, newest = self._version(), max(_migrations())

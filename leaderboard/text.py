@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from curate.console import print_table
-from leaderboard.standings import Board, Cell, Row, decimals
+from leaderboard.standings import Board, Cell, decimals
 
 WIDEST = 48  # characters of a name in a table
 
@@ -52,24 +52,14 @@ def remark(cell: Cell | None) -> str:
 
 def print_board(board: Board) -> None:
     """One board to stdout: a table, its footnotes and the signatures to cite."""
-    places = [decimals(i, board.rows) for i in range(len(board.columns))]
     notes: dict[str, int] = {}
-
-    def cells(row: Row) -> list[str]:
-        name = f"{row.model} {row.preset}" if row.kind == "model" else f"({row.model})"
-        texts = [plain(name)]
-        for cell, place in zip(row.cells, places, strict=True):
-            text = f"{value(cell, place)}{'*' if cell and cell.best else ''} {interval(cell, place)}".rstrip()
-            if note := remark(cell):
-                text += f" ({notes.setdefault(note, len(notes) + 1)})"
-            texts.append(text)
-        return texts
-
-    blank = [""] * (len(board.columns) + 1)
-    groups = [group for group in (board.upper, board.ranked, board.lower) if group]
-    rows: list[list[str]] = []
-    for group in groups:
-        rows += [blank] * bool(rows) + [cells(row) for row in group]
+    names = [plain(f"{row.model} {row.preset}" if row.kind == "model" else f"({row.model})") for row in board.rows]
+    cells = list(zip(names, *(_column(board, i, notes) for i in range(len(board.columns))), strict=True))
+    blank = ("",) * (len(board.columns) + 1)
+    rows: list[tuple[str, ...]] = []
+    for group in (board.upper, board.ranked, board.lower):
+        rows += [blank] * bool(rows and group) + cells[: len(group)]
+        del cells[: len(group)]
     units = [f" {plain(column.unit)}" if column.unit else "" for column in board.columns]
     header = [f"{plain(column.label)} {column.arrow}{unit}" for column, unit in zip(board.columns, units, strict=True)]
     print_table(["model", *header], rows, title=title(board))
@@ -80,6 +70,20 @@ def print_board(board: Board) -> None:
     for column in board.columns:
         print(f"  {plain(column.signature, 400)}")
     print()
+
+
+def _column(board: Board, i: int, notes: dict[str, int]) -> list[str]:
+    """The cells of column `i`, their values, intervals and note numbers aligned; adds to `notes`: text -> number."""
+    places = decimals(i, board.rows)
+    parts = []
+    for row in board.rows:
+        cell = row.cells[i]
+        mark = "*" if cell and cell.best else " "
+        note = remark(cell)
+        number = f"({notes.setdefault(note, len(notes) + 1)})" if note else ""
+        parts.append((value(cell, places) + mark, interval(cell, places), number))
+    first, second, third = (max(len(part[k]) for part in parts) for k in range(3))
+    return [f"{a:>{first}} {b:>{second}} {c:<{third}}" for a, b, c in parts]
 
 
 def title(board: Board) -> str:

@@ -61,7 +61,7 @@ def make_run(
     previews: Sequence[PreviewInfo] = (),
     changes: dict[str, Any] | None = None,
 ) -> Path:
-    """Write a run folder. `changes`: dotted field -> value, such as {"dataset.name": "x", "created": "2026-01-02T00:00:00Z"}."""
+    """Write a run folder. `changes`: dotted field -> value, such as {"dataset.name": "x"}."""
     folder.mkdir(parents=True, exist_ok=True)
     samples = make_samples() if samples is None else samples
     calibration = model in ("truth", "source-copy")
