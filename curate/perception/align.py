@@ -89,31 +89,20 @@ def transform(matrix: Matrix, points: Floats) -> NDArray[np.float64]:
 def warp(frame: NDArray[np.uint8], matrix: Matrix, width: int, height: int) -> NDArray[np.uint8]:
     """The input [height, width, 3] that `matrix` cuts from `frame` [H, W, 3]; outside the frame it is black.
 
-    Bilinear; where the cut shrinks the frame k times or more (k = 2, 3, ...), k x k blocks are averaged first, so that
-    a large face is not aliased.
+    Bilinear; where the cut shrinks the frame, each pixel is the mean of n x n such samples, n the least number that
+    leaves no frame pixel out, so that a large face is not aliased.
     """
-    corners = transform(invert(matrix), np.array([[-1, -1], [width, -1], [-1, height], [width, height]]))
-    block = max(1, int(1 / math.sqrt(abs(float(np.linalg.det(matrix[:, :2]))))))
-    left, top = (max(0, math.floor(low) - block) for low in corners.min(0))
-    right, bottom = (math.ceil(high) + block + 1 for high in corners.max(0))
-    region = frame[top:bottom, left:right] if right > 0 and bottom > 0 else frame[:0]
-    if region.size == 0:
-        return np.zeros((height, width, 3), np.uint8)
-    if block > 1:
-        rows, columns = -region.shape[0] % block, -region.shape[1] % block
-        region = cv2.copyMakeBorder(region, 0, rows, 0, columns, cv2.BORDER_CONSTANT)
-        size = (region.shape[1] // block, region.shape[0] // block)
-        region = cv2.resize(region, size, interpolation=cv2.INTER_AREA)
-    offset = (block - 1) / 2  # centre of the first block
-    to_frame = np.array([[block, 0, left + offset], [0, block, top + offset]], dtype=np.float64)
+    shrinkage = 1 / math.sqrt(abs(float(np.linalg.det(matrix[:, :2]))))
+    n = max(1, math.ceil(shrinkage - 1e-6))
+    finer = np.array([[n, 0, (n - 1) / 2], [0, n, (n - 1) / 2]], dtype=np.float64)
     warped = cv2.warpAffine(
-        np.ascontiguousarray(region),
-        compose(matrix, to_frame),
-        (width, height),
+        np.ascontiguousarray(frame),
+        compose(finer, matrix),
+        (width * n, height * n),
         flags=cv2.INTER_LINEAR,
         borderMode=cv2.BORDER_CONSTANT,
     )
-    return np.asarray(warped, np.uint8)
+    return np.asarray(cv2.resize(warped, (width, height), interpolation=cv2.INTER_AREA) if n > 1 else warped, np.uint8)
 
 
 def shrink(frame: NDArray[np.uint8], short_side: int) -> tuple[NDArray[np.uint8], float, float]:
