@@ -100,7 +100,7 @@ def _markdown(board: Board) -> str:
         name = f"{_escape(row.model)} {_escape(row.preset)}" if row.kind == "model" else f"*{_escape(row.model)}*"
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
     lines += ["", *(f"({number}) {_escape(note)}  " for note, number in notes.items())]
-    lines += [f"- `{column.signature.replace('`', '')}`" for column in board.columns]
+    lines += [f"- `{plain(column.signature, None).replace('`', '')}`" for column in board.columns]
     return "\n".join(lines) + "\n"
 
 
