@@ -7,7 +7,7 @@ A file that defines `METRIC` is a metric. An installed package adds more through
 from __future__ import annotations
 
 from bench import registry
-from bench.metrics.base import Metric
+from bench.metrics.base import Metric as Metric
 
 GROUP = "talkinghead.metrics"
 

@@ -6,7 +6,7 @@ A file that defines `TASK` is a task. An installed package adds more through the
 from __future__ import annotations
 
 from bench import registry
-from bench.tasks.base import Task
+from bench.tasks.base import Task as Task
 
 GROUP = "talkinghead.tasks"
 

@@ -41,7 +41,7 @@ class Task:
     id: str
     version: int  # a change of anything below that changes a score makes a new version
     description: str
-    references: dict[Aspect, Reference]
+    references: dict[Aspect, Reference]  # what is said first is shown first
     pairs: Callable[[Sequence[Clip], int], list[Pair]]  # of clips, with a seed; independent of their order
     size: int = 256  # side in pixels at which frames are compared
     frames_per_clip: int = 64  # at most

@@ -40,9 +40,9 @@ TASK = Task(
     version=1,
     description="move the first frame of another person's clip as each clip moves",
     references={
-        "pixels": Reference(None, "no ground truth: nobody filmed this source making these motions"),
         "motion": Reference("driving", "the driving frame, of another face shape: no model can reach 0"),
         "identity": Reference("source", "the source frame"),
+        "pixels": Reference(None, "no ground truth: nobody filmed this source making these motions"),
     },
     pairs=pairs,
 )

@@ -1,0 +1,119 @@
+"""The command `bench`: each sub-command is a thin wrapper over one function of this package."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from curate.console import Commands, print_json, print_table, say
+
+FOLDER = click.Path(path_type=Path, file_okay=False)
+KINDS = ("models", "tasks", "metrics", "evaluators", "datasets")
+JSON = click.option("--json", "as_json", is_flag=True, help="For machines.")
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="talkinghead-bench", prog_name="bench")
+def main() -> None:
+    """Measure talking-head models: tasks x metrics on curated clips, each run a record."""
+
+
+@main.command()
+@click.option("--task", required=True, help="What to measure; `bench list tasks` names them.")
+@click.option("--model", required=True, help="What to measure it of; `bench list models` names them.")
+@click.option("--dataset", help="A folder that `curate build` wrote.")
+@click.option("--checkpoint", help="Weights: a file, a folder of `bench train` or a shipped name.")
+@click.option("--preset", default="mini", show_default=True, help="Size of the model: mini or paper.")
+@click.option("--suite", help="Networks that metrics use: open or paper.  [default: those at hand]")
+@click.option("--limit", type=click.IntRange(1), help="Take only the first so many pairs.")
+@click.option("--out", type=FOLDER, default=Path("runs"), show_default=True, help="Where run folders go.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the pairs and of what is random in a model.")
+@click.option("--device", default="cpu", show_default=True, help="Where the model runs: cpu or cuda.")
+@JSON
+@click.pass_context
+def run(context: click.Context, /, dataset: str | None, as_json: bool, out: Path, **options: Any) -> None:
+    """Run a model and the calibration rows on a task; prints the table and the run folders."""
+    from bench.runner import Request, measure
+    from bench.table import board
+    from curate.errors import UserError
+    from leaderboard.export import nested
+    from leaderboard.text import print_board
+
+    if dataset is None:
+        raise UserError(
+            "no --dataset: make one with `curate build --input VIDEOS --out DIR`, or see it all work with `bench demo`"
+        )
+    results = measure(Request(dataset=dataset, out=str(out), **options))
+    folders = [result.folder for result in results]
+    table = board(folders)
+    if as_json:
+        print_json({"runs": [str(folder) for folder in folders], "board": nested(table)})
+    else:
+        print_board(table)
+        for folder in folders:
+            click.echo(folder)
+    failures = {f"{result.folder.name}: {pair}": why for result in results for pair, why in result.failures.items()}
+    for pair, why in failures.items():
+        say(f"failed: {pair}: {why}")
+    context.exit(1 if failures else 0)
+
+
+@main.command()
+@click.option("--model", required=True, help="What to train.")
+@click.option("--preset", default="mini", show_default=True, help="Size of the model: mini or paper.")
+@click.option("--dataset", type=FOLDER, required=True, help="A folder that `curate build` wrote.")
+@click.option("--out", type=FOLDER, required=True, help="Where the checkpoint, the log and the state go.")
+@click.option("--resume", is_flag=True, help="Go on with the run in OUT.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the first weights and the order of frames.")
+@click.option("--device", default="cpu", show_default=True, help="Where to train: cpu or cuda.")
+def train(model: str, dataset: Path, out: Path, **options: Any) -> None:
+    """Train a model on a dataset; prints the checkpoint's path, for `bench run --checkpoint`."""
+    from bench.training import train_with_progress
+
+    click.echo(train_with_progress(model, dataset, out, **options))
+
+
+@main.command()
+@click.option("--out", type=FOLDER, default=Path("out/demo"), show_default=True, help="Where everything goes.")
+def demo(out: Path) -> None:
+    """See the whole of it work: videos, curation, training, both tasks, leaderboard, page. A second call goes on."""
+    from bench.demo import run_demo
+    from leaderboard.text import print_board
+
+    result = run_demo(out)
+    for table in result.boards:
+        print_board(table)
+    click.echo(result.page)
+
+
+@main.command("list")
+@click.argument("kind", type=click.Choice(KINDS))
+@JSON
+def list_(kind: str, as_json: bool) -> None:
+    """List what there is to name."""
+    from bench import catalogue
+
+    rows = catalogue.listing(kind)
+    if as_json:
+        print_json(rows)
+    elif rows:
+        print_table(list(rows[0]), [list(row.values()) for row in rows])
+    else:
+        say("no dataset under this folder: make one with `curate build --input VIDEOS --out DIR`")
+
+
+@main.command()
+@click.argument("name")
+@JSON
+def show(name: str, as_json: bool) -> None:
+    """Say what is known of a model, task, metric or evaluator."""
+    from bench import catalogue
+
+    facts = catalogue.facts(name)
+    if as_json:
+        print_json(facts)
+    else:
+        for key, value in facts.items():
+            click.echo(f"{key}: {value}")

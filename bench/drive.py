@@ -1,0 +1,76 @@
+"""Let a model drive one pair, and take nothing from it on trust."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from baselines.interface import Extras, Reenactor
+from bench.scoring import Look, to_frames, to_tensor
+from curate import video
+from curate.errors import UserError
+
+if TYPE_CHECKING:
+    from bench.evaluators.suite import Kind
+    from bench.pair_reader import PairView
+    from curate.perception.interface import Frames
+
+log = logging.getLogger(__name__)
+
+EXTRAS: dict[str, Kind] = {"landmarks68": "landmarks"}  # what models may need -> kind of feature it is made of
+
+
+class PairFailed(Exception):
+    """A model gave no usable frames for one pair; the message is the reason."""
+
+
+def features_needed(model: Reenactor) -> set[Kind]:
+    """Kinds of features that this model's extras are made of; `UserError` for one that bench cannot make."""
+    for name in model.spec.needs:
+        if name not in EXTRAS:
+            raise UserError(
+                f"model {model.spec.name} needs {name!r} of every frame; bench gives only: {', '.join(EXTRAS)}"
+            )
+    return {EXTRAS[name] for name in model.spec.needs}
+
+
+def drive(model: Reenactor, view: PairView, seed: int, device: str) -> Frames:
+    """The model's frames, uint8 [T, S, S, 3] at the size of the view's looks.
+
+    The model is given what was decoded, resized once to its resolution; its output is rounded to 8 bits and resized.
+    `seed` sets torch's generators here, so that no pair's result depends on the pairs before it. Raises `PairFailed`
+    when the model raises, gives another shape, or values that are not finite.
+    """
+    size = view.driving.frames.shape[1]
+    side = model.spec.resolution or size
+    source, driving = (to_tensor(video.resize(raw, side), device) for raw in (view.raw_source, view.raw_driving))
+    extras = [_extras(model, look, side / size, device) for look in (view.source, view.driving)]
+    torch.manual_seed(seed)
+    try:
+        with torch.inference_mode():
+            output = model.reenact(model.encode_source(source, extras[0]), driving, extras[1])
+    except Exception as error:  # a model is anybody's code: whatever it raises costs this pair and no other
+        log.debug("model %s failed", model.spec.name, exc_info=True)
+        first_line = (str(error).strip() or "no message").splitlines()[0]
+        raise PairFailed(f"the model raised {type(error).__name__}: {first_line}") from error
+    return video.resize(_checked(output, driving), size)
+
+
+def _checked(output: object, driving: torch.Tensor) -> Frames:
+    if not isinstance(output, torch.Tensor):
+        raise PairFailed(f"the model gave a {type(output).__name__} instead of frames {list(driving.shape)}")
+    if output.shape != driving.shape:
+        raise PairFailed(f"the model gave {list(output.shape)} instead of frames {list(driving.shape)}")
+    if not output.is_floating_point() or not bool(output.isfinite().all()):
+        raise PairFailed("the model gave values that are not finite floats")
+    return to_frames(output)
+
+
+def _extras(model: Reenactor, look: Look, scale: float, device: str) -> Extras:
+    """Coordinates are scaled from the size at which they were found to the images that the model gets."""
+    return {
+        name: torch.from_numpy(look.features[EXTRAS[name]] * np.float32(scale)).to(device) for name in model.spec.needs
+    }

@@ -1,0 +1,113 @@
+"""A run's folder on disk: written whole under a hidden name, then renamed, so that a killed run leaves nothing behind
+that looks finished."""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from curate.console import say
+from curate.errors import UserError
+from curate.files import PARTIAL
+from leaderboard.records import PreviewInfo, RunRecord, Sample, write_record, write_samples
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from bench.pair_reader import PairView
+    from bench.scoring import Look
+    from bench.tasks.base import Pair
+
+PREVIEWS = "previews"
+PREVIEWED_FRAMES = 5
+
+
+@dataclass(frozen=True)
+class Preview:
+    """JPEG files of one pair: name -> bytes, and what they show."""
+
+    info: PreviewInfo
+    files: dict[str, bytes]
+
+
+def prepare(out: Path) -> None:
+    """Make the folder of runs and remove what killed processes left there; `UserError` when it cannot be written."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError, PermissionError) as error:
+        raise UserError(f"{out} cannot be made: {error.strerror}") from error
+    if not os.access(out, os.W_OK | os.X_OK):
+        raise UserError(f"{out} cannot be written to: give another folder with --out")
+    for folder in sorted(out.glob(f"{PARTIAL}*")):
+        owner = folder.name.removeprefix(PARTIAL).split("-")[0]
+        if owner.isdigit() and not _alive(int(owner)):
+            shutil.rmtree(folder)
+            say(f"removed {folder.name}: a run that was killed before it was written whole")
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def publish(out: Path, record: RunRecord, samples: Sequence[Sample], previews: Sequence[Preview]) -> Path:
+    """Write out/<run_id> with previews, samples.parquet and, last, run.json; gives the folder.
+
+    `record.samples_sha256` and `record.previews` are filled in here.
+    """
+    partial = out / f"{PARTIAL}{os.getpid()}-{record.run_id}"
+    folder = out / record.run_id
+    try:
+        (partial / PREVIEWS).mkdir(parents=True)
+        for preview in previews:
+            for name, content in preview.files.items():
+                (partial / name).write_bytes(content)
+        digest = write_samples(partial, samples)
+        infos = tuple(preview.info for preview in previews)
+        write_record(partial, record.model_copy(update={"samples_sha256": digest, "previews": infos}))
+        partial.rename(folder)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+    return folder
+
+
+def preview(number: int, pair: Pair, view: PairView, output: Look) -> Preview:
+    """The source and evenly spaced driving and output frames of one pair."""
+    count = min(PREVIEWED_FRAMES, len(view.indices))
+    shown = [i * (len(view.indices) - 1) // max(count - 1, 1) for i in range(count)]
+    files = {f"{PREVIEWS}/{number}-source.jpg": _jpeg(view.source.frames[0])}
+    names: dict[str, list[str]] = {"driving": [], "output": []}
+    for side, look in (("driving", view.driving), ("output", output)):
+        for i in shown:
+            names[side].append(f"{PREVIEWS}/{number}-{side}-{view.indices[i]}.jpg")
+            files[names[side][-1]] = _jpeg(look.frames[i])
+    info = PreviewInfo(
+        pair_id=pair.id,
+        source_clip=pair.source.clip_id,
+        driving_clip=pair.driving.clip_id,
+        frames=tuple(view.indices[i] for i in shown),
+        source=f"{PREVIEWS}/{number}-source.jpg",
+        driving=tuple(names["driving"]),
+        output=tuple(names["output"]),
+    )
+    return Preview(info, files)
+
+
+def _jpeg(frame: NDArray[np.uint8]) -> bytes:
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.fromarray(frame).save(buffer, "JPEG", quality=90)
+    return buffer.getvalue()

@@ -1,0 +1,209 @@
+"""`bench run`: one pass over the pairs of a task, for a model and the calibration rows together."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import torch
+
+import baselines
+from baselines.interface import Reenactor
+from bench import metrics, provenance, run_folder, tasks
+from bench.baseline_errors import baseline_errors
+from bench.drive import features_needed
+from bench.evaluators.suite import Suite, open_suite
+from bench.features import Features
+from bench.pair_reader import PairReader
+from bench.rows import TRUTH, Row
+from bench.tasks.base import Pair, Task, pair_list_sha256
+from curate.console import progress
+from curate.dataset import Dataset
+from curate.errors import BadVideo, MissingPrerequisite, UserError, unknown
+from curate.files import sha256_text
+from leaderboard.records import DatasetInfo, EvaluatorInfo, ModelInfo, ProtocolInfo, RunRecord
+
+CALIBRATION = (TRUTH, "source-copy")  # in every table: the best that can be had, and what doing nothing gives
+PREVIEWED_PAIRS = 4
+
+
+@dataclass(frozen=True)
+class Request:
+    """What `bench run` is asked; `run` explains each."""
+
+    task: str
+    model: str
+    dataset: str
+    checkpoint: str | None = None
+    preset: str = "mini"
+    suite: str | None = None
+    limit: int | None = None
+    out: str = "runs"
+    seed: int = 0
+    device: str = "cpu"
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a pass leaves of one model."""
+
+    folder: Path
+    failures: dict[str, str]  # pair id -> why the pair gave no frames
+
+
+def run(
+    task: str,
+    model: str,
+    dataset: str | Path,
+    *,
+    checkpoint: str | Path | None = None,
+    preset: str = "mini",
+    suite: str | None = None,
+    limit: int | None = None,
+    out: str | Path = "runs",
+    seed: int = 0,
+    device: str = "cpu",
+) -> list[Path]:
+    """Measure `model` on `task` and `dataset`; gives the run folders, the model's first, then the calibration rows'.
+
+    `suite` names the networks that metrics use (None: those at hand), `limit` takes the first pairs only, `seed` draws
+    pairs and sets what is random in a model. Every frame is decoded once and goes through every network once, for all
+    rows together. Raises `UserError` (unknown names, no pairs) and `MissingPrerequisite` (weights).
+    """
+    checkpoint = None if checkpoint is None else str(checkpoint)
+    request = Request(task, model, str(dataset), checkpoint, preset, suite, limit, str(out), seed, device)
+    return [result.folder for result in measure(request)]
+
+
+def measure(request: Request) -> list[Result]:
+    """As `run`, and says which pairs failed."""
+    started = datetime.now(UTC), time.perf_counter()
+    task = tasks.get(request.task)
+    if request.limit is not None and request.limit < 1:
+        raise UserError(f"limit must be at least 1, but is {request.limit}")
+    dataset = Dataset.open(request.dataset)
+    models = [_load(request.model, request)] + [_load(name, request) for name in CALIBRATION if name != request.model]
+    pairs = task.pairs(dataset.clips, request.seed)[: request.limit]
+    suite = open_suite(request.suite)
+    used = [m for aspect in task.references for m in metrics.available().values() if m.aspect == aspect]
+    features = Features(suite, _kinds(models, used, task, suite))
+    rows = [Row(model, task, used, suite, features) for model in models]
+    run_folder.prepare(Path(request.out))
+
+    reader = PairReader(dataset, task, features)
+    with progress() as bar:
+        item = bar.add_task(f"{task.protocol} {request.model}", total=len(pairs), note="")
+        for number, pair in enumerate(pairs):
+            bar.update(item, note=pair.driving.clip_id)
+            _compare(pair, rows, reader, request, preview=number if number < PREVIEWED_PAIRS else None)
+            bar.advance(item)
+
+    git_sha, git_dirty = provenance.git_state()
+    shared = RunRecord(
+        schema_version=1,
+        run_id="",
+        status="complete",
+        created=started[0].isoformat(timespec="milliseconds"),
+        source="measured",
+        command=(Path(sys.argv[0]).name, *sys.argv[1:]),
+        arguments=asdict(request),
+        git_sha=git_sha,
+        git_dirty=git_dirty,
+        packages=provenance.packages(),
+        machine=provenance.machine(request.device),
+        seed=request.seed,
+        suite=suite.name,
+        model=_model_info(rows[0].model),
+        dataset=DatasetInfo(name=dataset.name, fingerprint=dataset.fingerprint, n_clips=len(dataset.clips)),
+        protocol=ProtocolInfo(
+            id=task.protocol,
+            task=task.id,
+            pair_list_sha256=pair_list_sha256(pairs),
+            n_pairs=len(pairs),
+            size=task.size,
+            frames_per_clip=task.frames_per_clip,
+            limit=request.limit,
+        ),
+        metrics=(),
+        evaluators={kind: EvaluatorInfo(**asdict(info)) for kind, info in suite.networks.items()},
+        seconds={"decode": reader.seconds, "evaluators": features.seconds, "total": time.perf_counter() - started[1]},
+        frames_driven=0,
+        previews=(),
+        samples_sha256="",
+    )
+    return [Result(_publish(row, shared, started[0], Path(request.out)), row.failures) for row in rows]
+
+
+def _load(name: str, request: Request) -> Reenactor:
+    """The model that was asked for, or a calibration row, which has no checkpoint."""
+    if name not in baselines.names():
+        raise unknown("model", name, baselines.names())
+    if request.device.startswith("cuda") and not torch.cuda.is_available():
+        raise MissingPrerequisite(f"device {request.device!r}: there is no CUDA device here; run with --device cpu")
+    checkpoint = request.checkpoint if name == request.model else None
+    with baseline_errors():
+        return baselines.load(name, preset=request.preset, checkpoint=checkpoint, device=request.device)
+
+
+def _kinds(models: Sequence[Reenactor], used: Sequence[metrics.Metric], task: Task, suite: Suite) -> list[str]:
+    """What the networks must look for: for metrics that have a reference and a network, and for models."""
+    kinds: set[str] = {metric.feature for metric in used if task.references[metric.aspect].frames}
+    kinds -= {"frames", *suite.missing}
+    for model in models:
+        needed = features_needed(model)
+        for kind in sorted(needed & set(suite.missing)):
+            raise MissingPrerequisite(f"model {model.spec.name} needs {kind}: {suite.missing[kind]}")
+        kinds |= needed
+    return sorted(kinds)
+
+
+def _compare(pair: Pair, rows: Sequence[Row], reader: PairReader, request: Request, preview: int | None) -> None:
+    """Let every row take one pair; `preview` numbers the pair when frames of it are to be kept."""
+    try:
+        view = reader.read(pair)
+    except (BadVideo, IndexError) as error:
+        for row in rows:
+            row.fail(pair, reader.indices(pair), f"a clip cannot be read: {error}")
+        return
+    seed = int(sha256_text(f"{request.seed}\t{pair.id}")[:15], 16)
+    for row in rows:
+        output = row.take(pair, view, seed, request.device)
+        if output is not None and preview is not None:
+            row.previews.append(run_folder.preview(preview, pair, view, output))
+
+
+def _model_info(model: Reenactor) -> ModelInfo:
+    spec = model.spec
+    return ModelInfo(
+        name=spec.name,
+        preset=spec.preset,
+        kind=spec.kind,
+        resolution=spec.resolution,
+        parameters=spec.parameters,
+        paper=spec.paper,
+        licence=spec.licence,
+        checkpoint=spec.checkpoint,
+        weights_sha256=spec.weights_sha256,
+    )
+
+
+def _publish(row: Row, shared: RunRecord, started: datetime, out: Path) -> Path:
+    """Complete the shared record with what is this row's own, and write the run's folder."""
+    references = {aspect: reference.meaning for aspect, reference in row.references.items()}
+    record = shared.model_copy(
+        update={
+            "model": _model_info(row.model),
+            "arguments": {**shared.arguments, "references": references},
+            "metrics": row.infos(),
+            "seconds": {part: round(value, 3) for part, value in (shared.seconds | row.seconds).items()},
+            "frames_driven": row.frames_driven,
+        }
+    )
+    spec = record.model_dump_json(include={"model", "dataset", "protocol", "metrics", "evaluators", "seed", "suite"})
+    stamp = started.strftime("%Y%m%dT%H%M%S") + f"{started.microsecond // 1000:03d}Z"
+    run_id = f"{stamp}-{shared.protocol.task}-{row.model.spec.name}-{sha256_text(spec)[:8]}"
+    return run_folder.publish(out, record.model_copy(update={"run_id": run_id}), row.samples, row.previews)

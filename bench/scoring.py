@@ -1,0 +1,85 @@
+"""Apply metrics to output frames: one value per frame, or the reason why there is none."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from bench.metrics.base import Metric
+from curate.errors import UserError
+
+if TYPE_CHECKING:
+    from curate.perception.interface import Frames
+
+AT_ONCE = 16  # frames scored together: bounds memory, and no value depends on it
+
+Outcome = tuple[float | None, Literal["ok", "failed", "missing"], str | None]
+"""Value, status, reason: as in a sample."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """Frames of one side of a comparison, uint8 [T, S, S, 3], with what the networks saw in them (kind -> [T, ...])."""
+
+    frames: Frames
+    features: dict[str, NDArray[np.float32]]
+
+    def repeated(self, count: int) -> Look:
+        """The first frame, `count` times."""
+        first = np.zeros(count, np.intp)
+        return Look(self.frames[first], {kind: values[first] for kind, values in self.features.items()})
+
+
+def to_tensor(frames: Frames, device: str = "cpu") -> Tensor:
+    """Frames uint8 [T, H, W, 3] -> float32 [T, 3, H, W] in [0, 1]."""
+    return torch.from_numpy(np.ascontiguousarray(frames)).to(device).permute(0, 3, 1, 2).float() / 255
+
+
+def to_frames(images: Tensor) -> Frames:
+    """Float [T, 3, H, W] -> uint8 [T, H, W, 3]: clamped and rounded (cutting off would darken by half a step)."""
+    return (images.clamp(0, 1) * 255).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
+
+
+def score(metric: Metric, pred: Look, target: Look) -> list[Outcome]:
+    """The outcome of each of T frames. A face not found counts against the output, unless the reference has none."""
+    count = len(pred.frames)
+    outcomes: list[Outcome] = [(None, "failed", "no face found in the output frame")] * count
+    comparable = np.arange(count)
+    if metric.feature != "frames":
+        in_pred, in_target = (_has_face(look.features[metric.feature]) for look in (pred, target))
+        for i in np.flatnonzero(~in_target):
+            outcomes[i] = (None, "missing", "no face found in the reference frame")
+        comparable = np.flatnonzero(in_pred & in_target)
+    for i, value in zip(comparable, _values(metric, pred, target, comparable), strict=True):
+        capped = value if metric.ceiling is None else min(value, metric.ceiling)
+        outcomes[i] = (capped, "ok", None) if math.isfinite(capped) else (None, "failed", f"the value is {capped}")
+    return outcomes
+
+
+def _has_face(feature: NDArray[np.float32]) -> NDArray[np.bool_]:
+    return np.asarray(np.isfinite(feature.reshape(len(feature), -1)).all(axis=1))
+
+
+def _values(metric: Metric, pred: Look, target: Look, frames: NDArray[np.intp]) -> Iterator[float]:
+    for start in range(0, len(frames), AT_ONCE):
+        chosen = frames[start : start + AT_ONCE]
+        sides = [_tensor(look, metric, chosen) for look in (pred, target)]
+        values = metric.function(*sides)
+        if tuple(values.shape) != (len(chosen),):
+            raise UserError(
+                f"metric {metric.id} must give one value per frame, [{len(chosen)}], not {list(values.shape)}"
+            )
+        yield from values.tolist()
+
+
+def _tensor(look: Look, metric: Metric, chosen: NDArray[np.intp]) -> Tensor:
+    if metric.feature == "frames":
+        return to_tensor(look.frames[chosen])
+    return torch.from_numpy(look.features[metric.feature][chosen])

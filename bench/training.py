@@ -1,0 +1,42 @@
+"""`bench train`: training with a progress bar."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import baselines
+from baselines import training
+from bench.baseline_errors import baseline_errors
+from curate.console import progress, say
+from curate.errors import unknown
+
+LINES = 10  # of progress over a run, where there is no terminal to draw a bar in
+
+
+def train_with_progress(
+    model: str,
+    dataset: Path,
+    out: Path,
+    *,
+    preset: str = "mini",
+    steps: int | None = None,
+    resume: bool = False,
+    seed: int = 0,
+    device: str = "cpu",
+) -> Path:
+    """Train and give the checkpoint's path; `steps` None: as many as the model's recipe says. Raises `UserError`."""
+    if model not in baselines.names():
+        raise unknown("model", model, baselines.names())
+    with progress() as bar, baseline_errors():
+        item = bar.add_task(f"train {model}", total=steps, note="")
+
+        def show(step: int, total: int, losses: dict[str, float]) -> None:
+            loss = f"loss {sum(losses.values()):.3f}"
+            bar.update(item, total=total, completed=step, note=loss)
+            if not sys.stderr.isatty() and step % max(total // LINES, 1) == 0:
+                say(f"step {step} of {total}: {loss}")
+
+        return training.train(
+            model, dataset, out, preset=preset, steps=steps, seed=seed, resume=resume, device=device, on_step=show
+        )

@@ -1,0 +1,344 @@
+"""`bench.run` from a dataset to run folders, with networks that count and models that live in an installed package."""
+
+import hashlib
+import io
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+import bench
+from bench import run_folder
+from bench.runner import Request, measure
+from curate import video
+from curate.errors import MissingPrerequisite, UserError
+from curate.files import PARTIAL
+from leaderboard.aggregate import Score, aggregate
+from leaderboard.records import RunRecord, read_record
+
+from .conftest import FRAMES, FakeSuite, picture, write_dataset
+
+NETWORKS_OF_ONE_PASS = [("identity", FRAMES), ("landmarks", FRAMES)]
+
+
+def samples(folder: Path) -> pd.DataFrame:
+    return pd.read_parquet(folder / "samples.parquet")
+
+
+def scores(folder: Path) -> dict[str, Score]:
+    return {score.metric: score for score in aggregate(samples(folder))}
+
+
+def by_model(folders: list[Path]) -> dict[str, Path]:
+    return {read_record(folder).model.name: folder for folder in folders}
+
+
+def test_same_id_truth_is_best_and_a_copy_is_not(dataset, suite, tmp_path):
+    found = by_model(bench.run("same-id", "source-copy", dataset, out=tmp_path))
+    assert set(found) == {"source-copy", "truth"}
+    truth, copy = scores(found["truth"]), scores(found["source-copy"])
+    assert {name: score.mean for name, score in truth.items()} == pytest.approx(
+        {"l1": 0, "psnr": 100, "ssim": 1, "akd-open": 0, "csim-open": 1}
+    )
+    assert {score.n_ok for score in truth.values()} == {3 * FRAMES}
+    assert copy["l1"].mean > 0.01
+    assert copy["psnr"].mean < 60
+    assert copy["akd-open"].mean > 5
+    first = samples(found["source-copy"]).query("frame == 0 and metric == 'l1'")
+    assert (first.value == 0).all()  # the source is frame 0, and it is scored too
+    assert len(first) == 3
+
+
+def test_values_are_those_of_the_frames_by_hand(dataset, suite, tmp_path):
+    folder = bench.run("same-id", "source-copy", dataset, out=tmp_path)[0]
+    frames = video.resize(video.read_frames(dataset / "clips" / "clip1.mp4", range(FRAMES)), 256).astype(float)
+    expected = np.abs(frames - frames[:1]).mean(axis=(1, 2, 3)) / 255
+    rows = samples(folder).query("clip_id == 'clip1' and metric == 'l1'")
+    np.testing.assert_allclose(rows.value, expected, atol=1e-7)
+    assert list(rows.frame) == list(range(FRAMES))
+    assert set(rows.person) == {"person1"}
+    assert set(rows.pair_id) == {"clip1--clip1"}
+
+
+def test_cross_id_references(dataset, suite, tmp_path):
+    found = by_model(bench.run("cross-id", "source-copy", dataset, out=tmp_path))
+    truth, copy = scores(found["truth"]), scores(found["source-copy"])
+    for score in (truth["l1"], copy["l1"]):
+        assert (score.mean, score.n_attempted, score.n_missing) == (None, 0, 3)
+        assert "nobody filmed this source" in score.reason
+    assert truth["akd-open"].mean == 0
+    assert truth["csim-open"].mean == pytest.approx(1)
+    assert copy["csim-open"].mean == pytest.approx(1, abs=1e-6)  # identity is compared with the source
+    assert copy["akd-open"].mean > 5  # motion is compared with the driving frames
+    truth_record, copy_record = (read_record(found[name]) for name in ("truth", "source-copy"))
+    assert truth_record.arguments["references"]["identity"] == "the driving frame itself"
+    assert copy_record.arguments["references"]["identity"] == "the source frame"
+    described = {metric.id: metric.description for metric in copy_record.metrics}
+    assert described["akd-open"].endswith("of another face shape: no model can reach 0")
+
+
+def test_every_frame_is_decoded_once_and_seen_once_by_each_network(dataset, suite, outside, tmp_path, monkeypatch):
+    decoded: list[tuple[str, int]] = []
+    read = video.read_frames
+
+    def counting(path, indices):
+        decoded.extend((path.name, index) for index in indices)
+        return read(path, indices)
+
+    monkeypatch.setattr(video, "read_frames", counting)
+    assert len(bench.run("same-id", "source-copy", dataset, out=tmp_path)) == 2
+    assert len(decoded) == len(set(decoded)) == 3 * FRAMES
+    # neither the truth row nor the copies of a source that was seen cost a network anything
+    assert sorted(suite.seen) == sorted(NETWORKS_OF_ONE_PASS * 3)
+
+    suite.seen.clear()
+    assert len(bench.run("same-id", "shifter", dataset, out=tmp_path)) == 3
+    assert (
+        sum(count for kind, count in suite.seen if kind == "landmarks") == 3 * FRAMES + 3
+    )  # one output a clip, repeated
+
+
+def test_the_record_says_how_it_came_about(dataset, suite, outside, tmp_path):
+    folder = bench.run("cross-id", "shifter", dataset, out=tmp_path / "runs", limit=2, seed=3, checkpoint="noise")[0]
+    record = read_record(folder)
+    assert isinstance(record, RunRecord)
+    assert folder.name == record.run_id
+    assert folder.name.split("-")[0].endswith("Z")
+    assert "-cross-id-shifter-" in folder.name
+    assert record.protocol.model_dump(exclude={"pair_list_sha256"}) == {
+        "id": "cross-id@1",
+        "task": "cross-id",
+        "n_pairs": 2,
+        "size": 256,
+        "frames_per_clip": 64,
+        "limit": 2,
+    }
+    assert record.dataset.n_clips == 3
+    assert record.model.name == "shifter"
+    assert record.model.checkpoint == "noise"
+    assert record.seed == record.arguments["seed"] == 3
+    assert record.arguments["out"] == str(tmp_path / "runs")
+    assert record.frames_driven == 2 * FRAMES
+    assert set(record.seconds) == {"decode", "model", "evaluators", "metrics", "total"}
+    assert record.seconds["total"] >= record.seconds["model"] > 0
+    assert set(record.evaluators) == {"detector", "landmarks", "identity"}
+    by_id = {metric.id: metric for metric in record.metrics}
+    assert by_id["akd-open"].evaluators == ("detector", "landmarks")
+    assert by_id["l1"].evaluators == ()
+    assert record.packages["torch"]
+    assert len(samples(folder).pair_id.unique()) == 2
+
+
+def test_pair_lists_hash_by_what_was_compared(dataset, suite, tmp_path):
+    def digest(task: str, **options) -> str:
+        return read_record(bench.run(task, "truth", dataset, out=tmp_path, **options)[0]).protocol.pair_list_sha256
+
+    assert digest("same-id") == digest("same-id", seed=1)
+    assert digest("same-id", limit=2) != digest("same-id") != digest("cross-id")
+    expected = "".join(f"clip{i}\tclip{i}\n" for i in range(3))
+    assert digest("same-id") == hashlib.sha256(expected.encode()).hexdigest()
+
+
+def test_previews_show_source_driving_and_output(dataset, suite, tmp_path):
+    folder = bench.run("same-id", "truth", dataset, out=tmp_path)[0]
+    previews = read_record(folder).previews
+    assert [preview.driving_clip for preview in previews] == ["clip0", "clip1", "clip2"]
+    first = previews[0]
+    assert first.frames == (0, 1, 3, 4, 6)
+    for driving, output in zip(first.driving, first.output, strict=True):
+        assert (folder / driving).read_bytes() == (folder / output).read_bytes()
+    shown = np.asarray(Image.open(io.BytesIO((folder / first.source).read_bytes()))).astype(int)
+    assert np.abs(shown - video.resize(picture(0, 0)[None], 256)[0]).mean() < 8
+
+
+def test_the_same_seed_gives_the_same_bytes(dataset, suite, outside, tmp_path):
+    def digests(out: str, seed: int, limit: int | None = None) -> pd.DataFrame:
+        folders = bench.run(
+            "cross-id", "shifter", dataset, checkpoint="noise", out=tmp_path / out, seed=seed, limit=limit
+        )
+        return [read_record(folder).samples_sha256 for folder in folders], samples(folders[0])
+
+    (first, table), (again, _), (other, _) = digests("a", 0), digests("b", 0), digests("c", 1)
+    assert first == again
+    assert first[0] != other[0]
+    _, part = digests("d", 0, limit=1)  # no pair depends on the pairs before it
+    whole = table[table.pair_id.isin(part.pair_id)].reset_index(drop=True)
+    pd.testing.assert_frame_equal(part, whole)
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        ("raise", "the model raised KeyError: 'keypoint"),
+        ("nan", "the model gave values that are not finite floats"),
+        ("shape", r"the model gave \[6, 3, 32, 32\] instead of frames \[7, 3, 32, 32\]"),
+        ("type", r"the model gave a ndarray instead of frames"),
+    ],
+)
+def test_a_pair_that_fails_costs_no_other_pair(dataset, suite, outside, tmp_path, fault, reason):
+    results = measure(Request("cross-id", "shifter", str(dataset), checkpoint=fault, out=str(tmp_path)))
+    failures = results[0].failures
+    assert 0 < len(failures) < 3
+    assert not results[1].failures
+    table = samples(results[0].folder)
+    for pair, why in failures.items():
+        assert re.search(reason, why)
+        rows = table[(table.pair_id == pair) & (table.metric == "akd-open")]
+        assert set(rows.status) == {"failed"}
+        assert len(rows) == FRAMES  # all of its frames count as attempted
+        assert set(rows.error) == {why}
+        assert "\n" not in why
+    rest = table[~table.pair_id.isin(failures) & (table.metric == "akd-open")]
+    assert len(rest) > 0
+    assert set(rest.status) == {"ok"}
+
+
+def test_output_without_a_face_is_failed_and_never_dropped(dataset, suite, outside, tmp_path):
+    folder = bench.run("same-id", "shifter", dataset, checkpoint="faceless", out=tmp_path)[0]
+    score = scores(folder)["csim-open"]
+    assert (score.mean, score.n_attempted, score.n_failed) == (None, 3 * FRAMES, 3 * FRAMES)
+    assert "no face found in the output frame" in score.reason
+    assert scores(folder)["l1"].n_ok == 3 * FRAMES
+
+
+def test_a_reference_without_a_face_is_missing_for_every_row(suite, tmp_path):
+    data = write_dataset(tmp_path / "data", [0, 9])
+    for folder in bench.run("same-id", "truth", data, out=tmp_path / "runs"):
+        score = scores(folder)["akd-open"]
+        assert (score.n_ok, score.n_failed, score.n_missing) == (FRAMES, 0, FRAMES)
+        assert "no face found in the reference frame" in score.failures
+
+
+def test_output_is_clamped_and_rounded(dataset, suite, outside, tmp_path):
+    folder = bench.run("same-id", "shifter", dataset, checkpoint="bright", out=tmp_path)[0]
+    assert set(samples(folder).query("metric == 'darkest'").value) == {1.0}
+    import torch
+
+    from bench.scoring import to_frames
+
+    steps = torch.tensor([0.4, 0.6, 254.4, 254.6, 300, -3]).div(255).reshape(1, 1, 1, 6).expand(1, 3, 1, 6)
+    assert to_frames(steps)[0, 0, :, 0].tolist() == [0, 1, 254, 255, 255, 0]
+
+
+def test_a_missing_network_is_null_with_its_reason(dataset, suite, tmp_path):
+    suite.missing = {"identity": "no identity weights; run: bench weights"}
+    record = read_record(bench.run("same-id", "truth", dataset, out=tmp_path)[0])
+    table = samples(tmp_path / record.run_id).query("metric == 'csim-open'")
+    assert table.frame.isna().all()
+    assert table.value.isna().all()
+    assert set(table.status) == {"missing"}
+    assert set(table.error) == {"no identity weights; run: bench weights"}
+    assert len(table) == 3
+    assert {kind for kind, _ in suite.seen} == {"landmarks"}
+    assert {metric.id: metric.evaluators for metric in record.metrics}["csim-open"] == ("detector",)
+
+
+def test_paper_metrics_are_named_without_a_suffix(dataset, suite, tmp_path):
+    suite.name = "paper"
+    record = read_record(bench.run("same-id", "truth", dataset, out=tmp_path)[0])
+    assert [metric.id for metric in record.metrics] == ["l1", "psnr", "ssim", "akd", "csim"]
+
+
+def test_a_model_gets_the_landmarks_it_needs_at_its_own_size(dataset, suite, outside, tmp_path):
+    results = measure(Request("same-id", "shifter", str(dataset), checkpoint="landmarks", out=str(tmp_path)))
+    assert not results[0].failures
+    suite.missing = {"landmarks": "no weights"}
+    with pytest.raises(MissingPrerequisite, match="model shifter needs landmarks: no weights"):
+        bench.run("same-id", "shifter", dataset, checkpoint="landmarks", out=tmp_path)
+
+
+def test_an_installed_package_adds_model_metric_and_task(dataset, suite, outside, tmp_path):
+    folder = bench.run("first-drives-all", "shifter", dataset, out=tmp_path)[0]
+    record = read_record(folder)
+    assert record.protocol.id == "first-drives-all@3"
+    assert [metric.id for metric in record.metrics] == ["l1", "psnr", "ssim", "darkest"]
+    table = samples(folder)
+    assert set(table.clip_id) == {"clip0"}
+    assert sorted(table.query("metric == 'darkest'").frame.unique()) == [0, 3, 6]
+
+
+def test_an_outside_package_that_cannot_work_is_named(dataset, suite, outside, tmp_path):
+    entry_points = outside / "shifter-1.0.dist-info" / "entry_points.txt"
+    entry_points.write_text("[talkinghead.metrics]\nlost = shifter_package:NOTHING\n")
+    with pytest.raises(UserError, match=r"entry point 'lost' of talkinghead.metrics .* cannot be loaded"):
+        bench.run("same-id", "truth", dataset, out=tmp_path)
+    entry_points.write_text("[talkinghead.metrics]\nwrong = shifter_package:TASK\n")
+    with pytest.raises(UserError, match=r"must be a bench.metrics.base.Metric, and is a Task"):
+        bench.run("same-id", "truth", dataset, out=tmp_path)
+
+
+def test_an_unreadable_clip_fails_its_pair_in_every_row(suite, tmp_path):
+    data = write_dataset(tmp_path / "data", [0, 1])
+    (data / "clips" / "clip0.mp4").write_text("no video")
+    results = measure(Request("same-id", "source-copy", str(data), out=str(tmp_path / "runs")))
+    for result in results:
+        assert list(result.failures) == ["clip0--clip0"]
+        assert "a clip cannot be read" in result.failures["clip0--clip0"]
+        assert scores(result.folder)["l1"].n_failed == FRAMES
+        assert scores(result.folder)["l1"].n_ok == FRAMES
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"task": "same_id"}, "unknown task 'same_id': did you mean same-id"),
+        ({"model": "sourcecopy"}, "unknown model 'sourcecopy': did you mean source-copy"),
+        ({"limit": 0}, "limit must be at least 1"),
+        ({"dataset": "nowhere"}, "nowhere is no dataset"),
+        ({"checkpoint": "some.file"}, "source-copy has no weights"),
+    ],
+)
+def test_wrong_use_is_one_line(dataset, suite, tmp_path, arguments, message):
+    request = {"task": "same-id", "model": "source-copy", "dataset": dataset, "out": tmp_path / "runs"} | arguments
+    with pytest.raises(UserError, match=message) as caught:
+        bench.run(request.pop("task"), request.pop("model"), request.pop("dataset"), **request)
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_missing_weights_are_a_missing_prerequisite(dataset, suite, tmp_path):
+    with pytest.raises(MissingPrerequisite, match="bench train --model fomm"):
+        bench.run("same-id", "fomm", dataset, checkpoint=tmp_path / "none.safetensors", out=tmp_path)
+
+
+def test_nothing_unfinished_is_left_or_looks_finished(dataset, suite, tmp_path, monkeypatch, capsys):
+    def full_disk(*_):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(run_folder, "write_record", full_disk)
+        with pytest.raises(OSError, match="No space left"):
+            bench.run("same-id", "truth", dataset, out=tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    dead, alive = (tmp_path / f"{PARTIAL}{pid}-20260101T000000000Z-x" for pid in (process.pid, os.getpid()))
+    for folder in (dead, alive):
+        folder.mkdir()
+        (folder / "samples.parquet").write_bytes(b"half")
+    bench.run("same-id", "truth", dataset, out=tmp_path)
+    assert not dead.exists()
+    assert alive.exists()
+    assert f"removed {dead.name}" in capsys.readouterr().err
+    finished = [folder for folder in tmp_path.iterdir() if not folder.name.startswith(".")]
+    assert len([read_record(folder) for folder in finished]) == 2
+
+
+def test_features_are_found_again_by_content():
+    from bench.features import Features
+
+    suite = FakeSuite()
+    features = Features(suite, ["landmarks"])
+    frames = video.resize(np.stack([picture(0, 0), picture(0, 3), picture(0, 0)]), 256)
+    first = features.of(frames)["landmarks"]
+    assert suite.seen == [("landmarks", 2)]
+    assert np.array_equal(features.of(frames[::-1])["landmarks"], first[::-1])
+    assert suite.seen == [("landmarks", 2)]
+    assert Features(suite, []).of(frames) == {}
