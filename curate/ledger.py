@@ -75,6 +75,11 @@ class SourceFile:
     video_id: str
     settings: str
 
+    @property
+    def is_copy(self) -> bool:
+        """Whether another file has the same bytes; the id of a copy holds its path."""
+        return "@" in self.video_id
+
 
 class Ledger:
     """Opened by one process at a time; `UserError` when another one has it."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import errno
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from curate import engine, manifest, video
@@ -89,71 +89,70 @@ def build(source: Path, out: Path, settings: Settings | None = None, *, workers:
     """
     settings = settings or Settings()
     paths = find_videos(source, out)
-    root = source if source.is_dir() else source.parent
     out.mkdir(parents=True, exist_ok=True)
     with Ledger(out / LEDGER) as ledger, progress() as bar:
         remove_partials(out)
-        known = ledger.sources()
-        clip_paths = {str(row["path"]): str(row["video_id"]) for row in ledger.manifest_rows()}
-        lost = {owner for path, owner in clip_paths.items() if not (out / path).is_file()}
-        tasks: dict[str, tuple[VideoTask, SourceFile]] = {}
-        done_before = 0
         listing = bar.add_task("reading files", total=len(paths), note="")
-        for path in paths:
-            name, stat = path.relative_to(root).as_posix(), path.stat()
-            before = known.get(name)
-            unchanged = before is not None and (before.size, before.changed_ns) == (stat.st_size, stat.st_mtime_ns)
-            if (
-                before is not None
-                and unchanged
-                and before.settings == settings.fingerprint
-                and before.video_id not in lost
-            ):
-                done_before += 1
-            else:
-                file = _source_file(path, name, settings, before if unchanged else None)
-                if file.video_id in tasks or any(
-                    other.video_id == file.video_id and other.path != name and other.settings == file.settings
-                    for other in known.values()
-                ):
-                    _note_copy(ledger, file)
-                else:
-                    attempts = ledger.attempts(file.video_id) + 1
-                    task = VideoTask(path, file.video_id, file.sha256, out, settings, attempts)
-                    tasks[file.video_id] = (task, file)
+        todo: list[tuple[VideoTask, SourceFile]] = []
+        for chosen in _survey(paths, source if source.is_dir() else source.parent, out, settings, ledger):
             bar.advance(listing)
+            if chosen is not None:
+                todo.append(chosen)
         bar.remove_task(listing)
-        clips = len(clip_paths)
-        work = bar.add_task("videos", total=len(tasks), note="")
-        for task, result in engine.run(process, [task for task, _ in tasks.values()], workers):
+        files = {task.video_id: file for task, file in todo}
+        clips = len(ledger.manifest_rows())
+        work = bar.add_task("videos", total=len(todo), note="")
+        for task, result in engine.run(process, [task for task, _ in todo], workers):
             rows = _checked(task, result)
-            for obsolete in ledger.replace(tasks[task.video_id][1], rows.items, rows.clips):
+            file = files[task.video_id]
+            if rows.items[0].error_class not in (None, BadVideo.error_class):
+                file = replace(file, settings="")  # not the video's fault: the next run tries again
+            for obsolete in ledger.replace(file, rows.items, rows.clips):
                 (out / obsolete).unlink(missing_ok=True)
+                clips -= 1
             clips += len(rows.clips)
             bar.update(work, advance=1, note=f"{clips} clips")
-        rows_of_all = ledger.manifest_rows()
-        manifest_path = manifest.write(out, rows_of_all)
+        manifest_rows = ledger.manifest_rows()
         return Report(
             videos=len(paths),
-            done_before=done_before,
-            clips=len(rows_of_all),
-            seconds=sum(row["end_s"] - row["start_s"] for row in rows_of_all),
+            done_before=len(paths) - len(todo),
+            clips=len(manifest_rows),
+            seconds=sum(row["end_s"] - row["start_s"] for row in manifest_rows),
             failed=tuple(ledger.failures()),
-            manifest=manifest_path,
+            manifest=manifest.write(out, manifest_rows),
             counts=tuple(ledger.counts()),
         )
 
 
-def _source_file(path: Path, name: str, settings: Settings, before: SourceFile | None) -> SourceFile:
-    stat = path.stat()
-    sha256 = before.sha256 if before else sha256_file(path)
-    return SourceFile(name, stat.st_size, stat.st_mtime_ns, sha256, video_id(path, sha256), settings.fingerprint)
+def _survey(
+    paths: Sequence[Path], root: Path, out: Path, settings: Settings, ledger: Ledger
+) -> Iterator[tuple[VideoTask, SourceFile] | None]:
+    """For each file the work to do on it; None: it was done before and its clips are there, or it is a copy."""
+    known = ledger.sources()
+    lost = {str(row["video_id"]) for row in ledger.manifest_rows() if not (out / str(row["path"])).is_file()}
+    owners = {file.sha256: file.path for file in reversed(known.values()) if not file.is_copy}
+    for path in paths:
+        name, stat = path.relative_to(root).as_posix(), path.stat()
+        before = known.get(name)
+        if before and (before.size, before.changed_ns) != (stat.st_size, stat.st_mtime_ns):
+            before = None
+        if before and before.settings == settings.fingerprint and before.video_id not in lost:
+            yield None
+            continue
+        sha256 = before.sha256 if before else sha256_file(path)
+        identity = video_id(path, sha256)
+        file = SourceFile(name, stat.st_size, stat.st_mtime_ns, sha256, identity, settings.fingerprint)
+        if owners.setdefault(sha256, name) != name:
+            _note_copy(ledger, file, owners[sha256])
+            yield None
+        else:
+            yield VideoTask(path, identity, sha256, out, settings, ledger.attempts(identity) + 1), file
 
 
-def _note_copy(ledger: Ledger, file: SourceFile) -> None:
-    copy = f"{file.video_id}@{file.path}"
-    item = Item(copy, "video", copy, None, "probe", "dropped", f"same bytes and name as {file.video_id}")
-    ledger.replace(SourceFile(file.path, file.size, file.changed_ns, file.sha256, copy, file.settings), [item], [])
+def _note_copy(ledger: Ledger, file: SourceFile, original: str) -> None:
+    copy = replace(file, video_id=f"{file.video_id}@{file.path}")
+    item = Item(copy.video_id, "video", copy.video_id, None, "probe", "dropped", f"same bytes as {original}")
+    ledger.replace(copy, [item], [])
 
 
 def _checked(task: VideoTask, result: VideoResult | Exception) -> VideoResult:

@@ -140,10 +140,11 @@ def test_a_lost_clip_is_made_again(videos: Path, built: Path) -> None:
 def test_the_same_video_twice_counts_once(built: Path, videos: Path, tmp_path: Path) -> None:
     folder, out = tmp_path / "in", tmp_path / "out"
     (folder / "again").mkdir(parents=True)
-    for target in (folder / "person1-a.mp4", folder / "again" / "person1-a.mp4"):
+    for target in (folder / "person1-a.mp4", folder / "again" / "other name.mp4"):
         os.link(videos / "person1-a.mp4", target)
     assert curate("build", "--input", folder, "--out", out, "--min-res", 128).returncode == 0
     assert [row["verdict"] for row in items(out, "video")] == ["kept", "dropped"]
+    assert [row["reason"] for row in items(out, "video")] == ["", "same bytes as again/other name.mp4"]
     assert len(files(out)) == 1
     again = json.loads(curate("build", "--input", folder, "--out", out, "--min-res", 128, "--json").stdout)
     assert (again["done_before"], again["clips"]) == (2, 1)
