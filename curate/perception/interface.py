@@ -1,7 +1,8 @@
 """The one interface of the face networks: what everyone above `curate/perception` may know of them.
 
 Frames are uint8 RGB [T, H, W, 3]; coordinates are pixels of those frames, x right and y down; NaN where a frame has no
-face. Every network takes a batch of frames and the face to look at in each, so that it runs once per frame.
+face. Boxes are given by their edges (pixel i covers [i, i + 1)); points have integers at pixel centres, as in OpenCV.
+Every network takes a batch of frames and the face to look at in each, so that it runs once per frame.
 """
 
 from __future__ import annotations
