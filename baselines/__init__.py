@@ -1,0 +1,56 @@
+"""Models as the benchmark drives them: `load("fomm")` gives a `Reenactor` (see `baselines.interface`).
+
+One line here per model; an installed package adds its own through the entry point group `talkinghead.models`
+(`name = "package.module:Class"`, the class taking preset, checkpoint and device).
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from baselines.interface import Reenactor
+
+_REGISTRY = {
+    "fomm": "baselines.fomm:Fomm",
+    "source-copy": "baselines.calibration:SourceCopy",
+    "truth": "baselines.calibration:Truth",
+}
+ENTRY_POINTS = "talkinghead.models"
+
+
+def names() -> list[str]:
+    """Names of all models, ours and those of installed packages, sorted."""
+    return sorted({*_REGISTRY, *entry_points(group=ENTRY_POINTS).names})
+
+
+def model_class(name: str) -> Any:
+    """The class behind a name; `models.errors.UnknownName` (a ValueError) suggests the nearest names."""
+    if name in _REGISTRY:
+        module, attribute = _REGISTRY[name].split(":")
+        return getattr(import_module(module), attribute)
+    for entry in entry_points(group=ENTRY_POINTS, name=name):
+        return entry.load()
+    from models.errors import UnknownName
+
+    raise UnknownName("model", name, names())
+
+
+def load(name: str, preset: str = "mini", checkpoint: str | Path | None = None, device: str = "cpu") -> Reenactor:
+    """A model ready to be driven.
+
+    `checkpoint` is a file, a folder that `bench train` wrote, or the name of shipped weights; without one the weights
+    shipped for `preset` are used. A checkpoint knows its own preset (published files are "paper"), which then counts.
+    Raises `models.errors.UnknownName`, `baselines.checkpoint.MissingCheckpoint` or `BadCheckpoint`: all ValueErrors.
+    """
+    import torch
+
+    usable = ["cpu", *(f"cuda:{i}" for i in range(torch.cuda.device_count())), "cuda"]
+    if device not in usable[: None if torch.cuda.is_available() else 1]:
+        raise ValueError(f"device: expected one of {usable}, got {device!r}")
+    model: Reenactor = model_class(name)(preset=preset, checkpoint=checkpoint, device=device)
+    return model

@@ -48,9 +48,7 @@ class Reenactor(Protocol):
         """Take K source images [K, 3, H, W]; called once per source."""
         ...
 
-    def reenact(
-        self, source: Source, driving: Tensor, extras: Extras, *, relative_to: Tensor | None = None
-    ) -> Tensor:
+    def reenact(self, source: Source, driving: Tensor, extras: Extras, *, relative_to: Tensor | None = None) -> Tensor:
         """Give [T, 3, H, W] for driving frames [T, 3, H, W]; `relative_to` [1, 3, H, W]: the driving frame whose pose
         the source is taken to have (relative motion)."""
         ...

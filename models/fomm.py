@@ -64,7 +64,18 @@ class Config:
 
 PRESETS = {
     "paper": Config(),
-    "mini": Config(),
+    "mini": Config(  # for 96 x 96 images
+        kp_width=16,
+        kp_max_width=128,
+        kp_blocks=3,
+        motion_width=16,
+        motion_max_width=128,
+        motion_blocks=3,
+        width=16,
+        max_width=32,
+        down_blocks=1,
+        bottleneck_blocks=1,
+    ),
 }
 
 

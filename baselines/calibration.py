@@ -1,0 +1,43 @@
+"""Two non-models that every table needs: what doing nothing scores, and what the truth scores."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from torch import Tensor
+
+from baselines.interface import Extras, ModelSpec, Source
+
+
+class _Calibration:
+    name: str
+    preset = "none"
+
+    def __init__(self, preset: str = preset, checkpoint: str | Path | None = None, device: str = "cpu") -> None:
+        if checkpoint is not None:
+            raise ValueError(f"checkpoint: {self.name} has no weights, got {checkpoint}")
+        self.spec = ModelSpec(self.name, self.preset, resolution=None, kind="calibration", capabilities=("relative",))
+
+    def encode_source(self, images: Tensor, extras: Extras) -> Source:
+        """Keep the source images [K, 3, H, W]."""
+        return Source(images)
+
+
+class SourceCopy(_Calibration):
+    """Ignores the driving frames: what a metric gives to no motion at all."""
+
+    name = "source-copy"
+
+    def reenact(self, source: Source, driving: Tensor, extras: Extras, *, relative_to: Tensor | None = None) -> Tensor:
+        """The first source image for each of T driving frames: [T, 3, H, W]."""
+        return source.images[:1].expand(len(driving), -1, -1, -1)
+
+
+class Truth(_Calibration):
+    """Gives back the driving frames: the best that a metric can give where they are the truth."""
+
+    name = "truth"
+
+    def reenact(self, source: Source, driving: Tensor, extras: Extras, *, relative_to: Tensor | None = None) -> Tensor:
+        """The driving frames [T, 3, H, W]."""
+        return driving
