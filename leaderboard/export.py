@@ -91,7 +91,7 @@ def _markdown(board: Board) -> str:
     for row in board.rows:
         cells = []
         for i, cell in enumerate(row.cells):
-            places = decimals(i, board.rows)
+            places = decimals(board, i)
             text = value(cell, places)
             text = f"**{text}**" if cell and cell.best else text
             note = remark(cell)

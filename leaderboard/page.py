@@ -77,7 +77,7 @@ def _section(store: Store, index: int, board: Board, media: Media) -> Section:
     return Section(
         index=index,
         board=board,
-        places=tuple(decimals(i, board.rows) for i in range(len(board.columns))),
+        places=tuple(decimals(board, i) for i in range(len(board.columns))),
         notes=tuple(dict.fromkeys(text for cell in cells if (text := remark(cell)))),
         plots=tuple(plots(board)),
         strips=tuple(strips(store, board, media)),

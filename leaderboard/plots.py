@@ -56,7 +56,7 @@ def _plot(board: Board, i: int) -> Plot:
     low, high = _domain(board, i)
     pad = (high - low) * MARGIN or max(abs(high), 1e-6) * 0.01
     low, high = low - pad, high + pad
-    places = decimals(i, board.rows)
+    places = decimals(board, i)
 
     def position(number: float | None) -> float | None:
         return None if number is None else round(100 * min(1.0, max(0.0, (number - low) / (high - low))), 2)

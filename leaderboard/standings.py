@@ -240,8 +240,11 @@ def _mark_best(rows: list[Row], columns: Sequence[Column]) -> list[Row]:
     ]
 
 
-def decimals(column: int, rows: Iterable[Row]) -> int:
-    """Decimals to print the values of a column with: about four significant digits of its largest value."""
-    values = [abs(cell.mean) for row in rows if (cell := row.cells[column]) and cell.mean is not None]
-    largest = max(values, default=0.0)
-    return min(6, max(0, 3 - math.floor(math.log10(largest)))) if largest else 4
+def decimals(board: Board, column: int) -> int:
+    """Decimals to print a column with, as papers do: 0.0412, 0.713, 5.32, 24.37; the largest ranked value decides."""
+    for rows in (board.ranked, board.rows):
+        values = [abs(cell.mean) for row in rows if (cell := row.cells[column]) and cell.mean]
+        if values:
+            largest = max(values)
+            return min(9, max(0, (3 if largest >= 10 else 2) - math.floor(math.log10(largest))))
+    return 3

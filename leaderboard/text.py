@@ -74,7 +74,7 @@ def print_board(board: Board) -> None:
 
 def _column(board: Board, i: int, notes: dict[str, int]) -> list[str]:
     """The cells of column `i`, their values, intervals and note numbers aligned; adds to `notes`: text -> number."""
-    places = decimals(i, board.rows)
+    places = decimals(board, i)
     parts = []
     for row in board.rows:
         cell = row.cells[i]

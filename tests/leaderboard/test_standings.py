@@ -8,8 +8,8 @@ import leaderboard
 from curate.errors import UserError
 from leaderboard import export
 from leaderboard.records import Sample
-from leaderboard.standings import Filters, boards, published
-from leaderboard.text import plain, print_board, remark
+from leaderboard.standings import Filters, boards, decimals, published
+from leaderboard.text import plain, print_board, remark, value
 from tests.leaderboard.factory import METRICS, make_run, make_samples
 
 
@@ -181,7 +181,7 @@ def test_exports_say_the_same(store, add):
         assert "folder" not in row
         assert row["ranked"] == (row["kind"] == "model")
     markdown = export.to_markdown(found)
-    assert "| os\\|fv &lt;b>\\*x\\*&lt;/b> mini | **0.0500** [0.0500, 0.0500] |" in markdown
+    assert "| os\\|fv &lt;b>\\*x\\*&lt;/b> mini | **0.050** [0.050, 0.050] |" in markdown
     assert "NULL (1)" in markdown
     assert "(1) no value: 2 failed of 2 samples: no face found (2)" in markdown
     assert export.to_csv([]).strip() == ""
@@ -198,7 +198,7 @@ def test_a_board_prints_with_notes_and_signatures(store, add, capsys):
     assert lines[1].split()[:3] == ["model", "l1", "↓"]
     assert lines[3].startswith("(truth)")
     assert lines[4] == ""
-    assert lines[5].split()[:4] == ["osfv", "mini", "0.0500*", "[0.0500,"]
+    assert lines[5].split()[:4] == ["osfv", "mini", "0.050*", "[0.050,"]
     assert "NULL" in lines[6]
     assert "(1) no value: 2 failed of 2 samples: no face found (2)" in out
     assert "csim|arcface-r50@1a2b3c4d|256px|pairs:4@cdcdcdcd|frames:6|same-id@1|portraits@fefefefe" in out
@@ -208,6 +208,24 @@ def test_plain_shows_what_would_steer_a_terminal():
     assert plain("a\x1b[2J\u202eb\r\n\u2066c\u200b") == "a\\x1b[2J\\u202eb\\r\\n\\u2066c\\u200b"
     assert plain("é中🙂") == "é中🙂"
     assert len(plain("x" * 10_000)) == 48
+
+
+@pytest.mark.parametrize(
+    ("largest", "printed"),
+    [
+        (0.00412345, "0.00412"),
+        (0.0412345, "0.0412"),
+        (0.71345, "0.713"),
+        (5.3234, "5.32"),
+        (24.3666, "24.37"),
+        (1234.5, "1234"),
+    ],
+)
+def test_values_are_printed_as_papers_do(store, add, largest, printed):
+    add("t", "truth", l1=123456.0)  # decides nothing
+    add("a", "fomm", l1=largest)
+    board = only(boards(store))
+    assert value(board.ranked[0].cells[0], decimals(board, 0)) == printed
 
 
 def test_means_on_a_board_are_those_of_the_samples(store, tmp_path):

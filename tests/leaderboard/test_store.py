@@ -123,6 +123,7 @@ def test_what_contradicts_itself_is_refused_whole(store, tmp_path, spoil, messag
     with pytest.raises(UserError, match=message):
         store.ingest(folder)
     assert [count(store, table) for table in TABLES] == [0] * len(TABLES)
+    assert store.ingest(make_run(tmp_path / "good"))  # the store is of use afterwards
 
 
 def test_values_that_break_the_schemas_meaning_are_refused(store, tmp_path):
