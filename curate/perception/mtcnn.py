@@ -25,7 +25,7 @@ PYRAMID_FACTOR = 0.709
 class SlicedMaxPool(nn.Module):
     """`nn.MaxPool2d(kernel, stride=2, ceil_mode=True)` as maxima of strided slices.
 
-    Equal bit for bit; on CPU it takes a fifth of the time of the built-in one, which was 40% of the whole cascade.
+    Equal bit for bit, and 2.5 times as fast on one CPU thread, where the built-in pools took 40% of the cascade's time.
     """
 
     def __init__(self, kernel: int) -> None:

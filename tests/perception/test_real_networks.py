@@ -72,7 +72,7 @@ def test_signs_of_the_angles(detector, portrait):
 
 
 def test_pitch_is_positive_upwards(detector, clips):
-    """In one clip a man throws his head back (frame 357) and later looks level or down; the nose tells which."""
+    """In this clip a man throws his head back once; where the nose lies between eyes and mouth tells when."""
     from curate import video
 
     frames = video.read_frames(clips / "latentsync__demo2_video.mp4", range(2, 480, 60))
@@ -80,7 +80,7 @@ def test_pitch_is_positive_upwards(detector, clips):
     pitch = load_pose("head-pose-estimation-adas-0001").pose(frames, faces)[:, 1]
     points = np.stack([face.points[0] for face in faces])
     eyes, nose, mouth = points[:, :2, 1].mean(1), points[:, 2, 1], points[:, 3:, 1].mean(1)
-    assert np.corrcoef(pitch, (nose - eyes) / (mouth - eyes))[0, 1] < -0.3  # head back: the nose rises between the two
+    assert np.corrcoef(pitch, (nose - eyes) / (mouth - eyes))[0, 1] < -0.5  # head back: the nose nears the eyes
 
 
 def test_same_person_is_nearer(detector, portrait, shared):
