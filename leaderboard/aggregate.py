@@ -59,8 +59,7 @@ def aggregate(samples: pa.Table | pd.DataFrame, metrics: Iterable[str] = ()) -> 
     found, status = _encode(table["status"], "status")
     if strange := sorted(set(found) - set(STATUSES)):
         raise ValueError(f"unknown status {strange[0]!r} (known: {', '.join(STATUSES)})")
-    rank = np.array([STATUSES.index(name) for name in found], dtype=np.int64)
-    status = rank[status]
+    status = np.array([STATUSES.index(name) for name in found], dtype=np.int64)[status]
     ok = status == 0
     value = _values(table["value"], ok)
 
@@ -81,12 +80,9 @@ def _encode(column: pa.ChunkedArray, name: str) -> tuple[list[str], np.ndarray]:
         raise ValueError(f"{column.null_count} samples have no {name}")
     if not pa.types.is_dictionary(column.type):
         column = column.dictionary_encode()
-    chunk = column.unify_dictionaries().combine_chunks()
-    chunk = chunk.chunk(0) if isinstance(chunk, pa.ChunkedArray) and chunk.num_chunks else chunk
-    if not len(chunk):
-        return [], np.zeros(0, dtype=np.int64)
-    texts = chunk.dictionary.to_pylist()
-    codes = chunk.indices.to_numpy(zero_copy_only=False).astype(np.int64)
+    whole = column.unify_dictionaries().combine_chunks()
+    texts = whole.dictionary.to_pylist()
+    codes = whole.indices.to_numpy(zero_copy_only=False).astype(np.int64)
     used = np.flatnonzero(np.bincount(codes, minlength=len(texts)))
     order = sorted(used.tolist(), key=lambda i: texts[i])
     place = np.zeros(len(texts), dtype=np.int64)

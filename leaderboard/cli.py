@@ -28,11 +28,12 @@ def ingest(context: click.Context, runs: tuple[Path, ...]) -> None:
     """Take in run folders, or folders of run folders; what is there already stays as it is."""
     from leaderboard.ingest import ingest as take_in
     from leaderboard.store import Store
+    from leaderboard.text import plain
 
     with Store(context.obj) as store:
         report = take_in(store, runs)
     for reason in report.refused.values():
-        say(f"refused: {reason}")
+        say(f"refused: {plain(reason, 600)}")
     click.echo(f"{len(report.added)} added, {len(report.known)} already there, {len(report.refused)} refused")
     if report.refused:
         context.exit(1)

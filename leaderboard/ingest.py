@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -109,17 +110,25 @@ def ingest_run(store: Store, folder: Path) -> bool:
         "scores": [vars(score) for score in scores],
         "previews": [{"ordinal": i, **preview.model_dump()} for i, preview in enumerate(record.previews)],
     }
-    tables = {name: pa.Table.from_pylist(of_run) for name, of_run in rows.items() if of_run} | {"samples": samples}
+    try:
+        tables = {name: pa.Table.from_pylist(of_run) for name, of_run in rows.items() if of_run} | {"samples": samples}
+        _insert(store, record.run_id, tables, folder)
+    except (duckdb.DataError, duckdb.IntegrityError, pa.ArrowException, OverflowError) as error:
+        raise UserError(f"{folder} does not fit the leaderboard's tables: {str(error).splitlines()[0]}") from error
+    return True
+
+
+def _insert(store: Store, run_id: str, tables: dict[str, pa.Table], folder: Path) -> None:
+    """All rows of a run, by table, the samples last, in one transaction."""
     with store.transaction() as connection:
         for name, table in tables.items():
             connection.register("incoming", table)
-            connection.execute(_INSERT[name], [record.run_id])
+            connection.execute(_INSERT[name], [run_id])
         twice = connection.execute(_TWICE).fetchall()
         connection.unregister("incoming")
         if twice:
             pair, metric, frame = twice[0]
             raise UserError(f"{folder / SAMPLES_FILE} measures twice: pair {pair!r}, metric {metric!r}, frame {frame}")
-    return True
 
 
 def _run_row(record: RunRecord, folder: Path) -> dict[str, Any]:

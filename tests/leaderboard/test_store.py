@@ -15,7 +15,7 @@ from curate.files import sha256_file
 from leaderboard.ingest import find_runs, ingest
 from leaderboard.records import Sample
 from leaderboard.store import MIGRATIONS, PUBLISHED, Store
-from tests.leaderboard.factory import make_preview, make_run, make_samples
+from tests.leaderboard.factory import METRICS, make_preview, make_run, make_samples
 
 
 @pytest.fixture
@@ -97,6 +97,11 @@ def rewrite(folder, table=None, raw=None, **changes):
     return folder
 
 
+def without_pairs(folder):
+    table = pq.read_table(folder / "samples.parquet")
+    return table.set_column(0, "pair_id", pa.nulls(len(table), pa.string()))
+
+
 def good(**changes):
     fields = {"pair_id": "p", "clip_id": "c", "person": "ann", "frame": 0, "metric": "l1", "value": 0.5}
     return Sample(**(fields | changes))
@@ -115,6 +120,10 @@ def good(**changes):
         (lambda f: make_run(f, samples=[good(), good()]), "measures twice: pair 'p', metric 'l1', frame 0"),
         (lambda f: make_run(f, samples=[good(frame=None), good(frame=None)]), "measures twice"),
         (lambda f: (f / "run.json").write_text("{"), "is no run record"),
+        (lambda f: rewrite(f, table=without_pairs(f)), "does not fit the leaderboard's tables: .*pair_id"),
+        (lambda f: make_run(f, changes={"metrics": [METRICS[0].model_dump()] * 3}, samples=[]), "does not fit"),
+        (lambda f: make_run(f, changes={"protocol.n_pairs": 10**12}), "does not fit"),
+        (lambda f: make_run(f, changes={"model.parameters": 10**30}), "does not fit"),
     ],
 )
 def test_what_contradicts_itself_is_refused_whole(store, tmp_path, spoil, message):
