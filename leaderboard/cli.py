@@ -7,13 +7,14 @@ from pathlib import Path
 import click
 
 from curate.console import Commands, print_json, print_table, say
+from leaderboard import DEFAULT_FILE
 
 FILE = click.Path(path_type=Path, dir_okay=False)
 SOURCES = ("measured", "predictions", "reported")
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--db", type=FILE, default="leaderboard.duckdb", show_default=True, help="The leaderboard's file.")
+@click.option("--db", type=FILE, default=DEFAULT_FILE, show_default=True, help="The leaderboard's file.")
 @click.version_option(package_name="talkinghead-bench", prog_name="leaderboard")
 @click.pass_context
 def main(context: click.Context, db: Path) -> None:

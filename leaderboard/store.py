@@ -18,8 +18,8 @@ import duckdb
 
 from curate.errors import UserError
 from curate.files import sha256_file
+from leaderboard import DEFAULT_FILE as DEFAULT_FILE
 
-DEFAULT_FILE = "leaderboard.duckdb"
 WAIT_SECONDS = 30.0
 MIGRATIONS = Path(__file__).with_name("migrations")
 PUBLISHED = Path(__file__).with_name("published")
