@@ -29,7 +29,7 @@ from leaderboard.store import DEFAULT_FILE
 
 MODEL = "fomm"
 TASKS = ("same-id", "cross-id")
-STEPS = 150  # of training: about a minute on two cores
+STEPS = 100  # of training: about a minute on two cores
 SECONDS = 2.0  # of each video
 MIN_RES = 256
 PARTS = 5
@@ -46,7 +46,7 @@ class DemoResult:
 
 def run_demo(out: Path) -> DemoResult:
     """Videos, curation, training, both tasks, leaderboard and page below `out`; what is there already is used again."""
-    videos, root, training = out / "videos", out / "dataset", out / "training"
+    videos, root, training = out / "videos", out / "demo-clips", out / "training"
     with _part(1, "make six short videos from one portrait by known motion"):
         _once(videos, lambda: make_videos(videos, seconds=SECONDS))
     with _part(2, "curate them: find shots, faces and tracks, crop and encode clips"):
