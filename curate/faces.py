@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from curate.perception.interface import Detector
+from curate.quality import flat_share
 from curate.shots import DELAY
 
 BATCH = 16  # frames a detector call
@@ -22,6 +23,7 @@ class Detection:
     frame: int
     box: tuple[float, float, float, float]  # left, top, right, bottom, pixels of the upright source frame
     score: float
+    flat: float = 0.0  # quality.flat_share
 
 
 class FaceSampler:
@@ -66,8 +68,9 @@ class FaceSampler:
         if not self._waiting:
             return
         found = self._detector.detect(np.stack([picture for _, picture, _ in self._waiting]))
-        for (index, _, scale), faces in zip(self._waiting, found, strict=True):
-            for box, score in zip(faces.boxes, faces.scores, strict=True):
-                left, top, right, bottom = (round(float(side) * scale, 2) for side in box)
-                self.detections.append(Detection(index, (left, top, right, bottom), round(float(score), 5)))
+        for (index, picture, scale), faces in zip(self._waiting, found, strict=True):
+            for box, score in zip(faces.boxes.tolist(), faces.scores.tolist(), strict=True):
+                left, top, right, bottom = (round(side * scale, 2) for side in box)
+                flat = round(flat_share(picture, tuple(box)), 4)
+                self.detections.append(Detection(index, (left, top, right, bottom), round(score, 5), flat))
         self._waiting.clear()

@@ -91,6 +91,8 @@ def _judge(track: Track, analysis: Analysis, settings: SelectionSettings) -> Ver
         return Verdict("doubtful", f"face score {track.face_score:.3f} < {settings.min_face_score:g}")
     if track.face_rate < settings.min_face_rate:
         return Verdict("doubtful", f"face in {track.face_rate:.0%} of the frames < {settings.min_face_rate:.0%}")
+    if track.flat > settings.max_flat:
+        return Verdict("doubtful", f"perhaps a drawing: {track.flat:.0%} of the face without texture")
     seconds = analysis.time_of(track.end) - analysis.time_of(track.start)
     if seconds < settings.min_seconds:
         return Verdict("dropped", f"{seconds:.2f} s < {settings.min_seconds:g} s")

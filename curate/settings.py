@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from curate.files import sha256_text
 
-STAGE_VERSION = 1  # raised when a stage decides or writes differently: results of older versions are made again
+STAGE_VERSION = 2  # raised when a stage decides or writes differently: results of older versions are made again
 
 
 class _Settings(BaseModel):
@@ -41,6 +41,9 @@ class SelectionSettings(_Settings):
     tube_iou: float = Field(default=0.25, gt=0, lt=1)  # FOMM's rule: with the tube's first box
     min_face_score: float = Field(default=0.9, ge=0, le=1)  # mean over the track; below it the face is doubtful
     min_face_rate: float = Field(default=0.75, ge=0, le=1)  # share of looked-at frames with the face; below: doubtful
+    max_flat: float = Field(
+        default=0.38, ge=0, le=1
+    )  # share of the face without texture; above it: doubtful, a drawing
     guard_frames: int = Field(default=1, ge=0)  # left out on both sides of a cut
     crop_scale: float = Field(default=1.8, ge=1)  # crop side / longer side of the union of the face boxes
     crop_rise: float = Field(default=0.05)  # the crop's centre lies so much of its side above the face's

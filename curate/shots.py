@@ -36,7 +36,7 @@ class ShotDetector:
         self._detector = AdaptiveDetector(
             adaptive_threshold=3.0, min_scene_len=1, window_width=DELAY, min_content_val=15.0
         )
-        self._fps = fps or 25.0
+        self._fps = float(fps) or 25.0
         self._count = 0
         self._cuts: set[int] = set()
         self._blank: list[bool] = []

@@ -23,6 +23,7 @@ class Track:
     frames: tuple[int, ...]
     boxes: tuple[FloatBox, ...]
     scores: tuple[float, ...]
+    flat: float  # median of quality.flat_share: high for drawings
     looked_at: int  # frames of the span in which faces were looked for
 
     @property
@@ -80,6 +81,7 @@ def link(
                     frames=tuple(detection.frame for detection in chain),
                     boxes=tuple(detection.box for detection in chain),
                     scores=tuple(detection.score for detection in chain),
+                    flat=float(np.median([detection.flat for detection in chain])),
                     looked_at=sum(frame in looked_at for frame in span),
                 )
             )

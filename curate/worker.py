@@ -201,7 +201,7 @@ def _items(task: VideoTask, analysis: Analysis, selection: Selection) -> list[It
                 ruling.reason,
                 start_frame=track.start,
                 end_frame=track.end,
-                scores={"face_score": track.face_score, "face_rate": track.face_rate},
+                scores={"face_score": track.face_score, "face_rate": track.face_rate, "flat": track.flat},
             )
         )
     for plan in selection.clips:

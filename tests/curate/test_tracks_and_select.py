@@ -18,8 +18,10 @@ INFO = VideoInfo(1280, 720, 25.0, 0, 0.0, 1_000_000, "h264", "yuv420p", has_audi
 SETTINGS = SelectionSettings(min_res=256)
 
 
-def face(frame: int, x: float = 640, y: float = 360, side: float = 200, score: float = 0.999) -> Detection:
-    return Detection(frame, (x - side / 2, y - side / 2, x + side / 2, y + side / 2), score)
+def face(
+    frame: int, x: float = 640, y: float = 360, side: float = 200, score: float = 0.999, flat: float = 0.1
+) -> Detection:
+    return Detection(frame, (x - side / 2, y - side / 2, x + side / 2, y + side / 2), score, flat)
 
 
 def tracks_of(detections: list[Detection], shots: list[Shot] | None = None, gap: int = 25) -> list[Track]:
@@ -126,6 +128,7 @@ def test_reasons() -> None:
     )
     assert "doubtful: face score 0.850 < 0.9" in reasons(steady(score=0.85))
     assert "doubtful: face in 52% of the frames < 75%" in reasons([face(f) for f in range(0, 101, 10)])
+    assert "doubtful: perhaps a drawing: 60% of the face without texture" in reasons(steady(flat=0.6))
     assert "dropped: 0.84 s < 1 s" in reasons([face(f) for f in range(0, 21, 5)])
     assert "dropped: another face in the crop" in reasons(
         sorted(steady() + steady(x=790, side=120), key=lambda d: (d.frame, d.box))
