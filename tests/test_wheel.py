@@ -13,7 +13,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 ASKED_FOR = {
-    "torch", "yt-dlp", "decord", "insightface", "face-alignment", "scikit-image", "pytorch-fid", "pandas", "duckdb", "lpips",
+    "torch", "yt-dlp", "decord", "insightface", "face-alignment",
+    "scikit-image", "pytorch-fid", "pandas", "duckdb", "lpips",
 }  # fmt: skip
 
 
