@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from bench import metrics, registry, tasks
-from curate.errors import unknown
+from curate.console import say
+from curate.errors import UserError, unknown
 
 DEPTH = 3  # how far below the current folder datasets are looked for
 
@@ -111,5 +112,14 @@ def _datasets() -> list[dict[str, Any]]:
 
     here = Path()
     manifests = sorted(path for depth in range(DEPTH + 1) for path in here.glob("*/" * depth + MANIFEST))
-    found = [Dataset.open(path.parent) for path in manifests]
-    return [{"dataset": str(d.root), "clips": len(d.clips), "fingerprint": d.fingerprint[:16]} for d in found]
+    rows: list[dict[str, Any]] = []
+    for path in manifests:
+        try:
+            dataset = Dataset.open(path.parent)
+        except UserError as error:  # one that cannot be read hides no other
+            say(str(error))
+            continue
+        rows.append(
+            {"dataset": str(dataset.root), "clips": len(dataset.clips), "fingerprint": dataset.fingerprint[:16]}
+        )
+    return rows

@@ -26,7 +26,7 @@ def main() -> None:
 @click.option("--dataset", help="A folder that `curate build` wrote.")
 @click.option("--checkpoint", help="Weights: a file, a folder of `bench train` or a shipped name.")
 @click.option("--preset", default="mini", show_default=True, help="Size of the model: mini or paper.")
-@click.option("--suite", help="Networks that metrics use: open or paper.  [default: those at hand]")
+@click.option("--suite", help="Networks that metrics use, all of them.  [default: suite open, as far as at hand]")
 @click.option("--limit", type=click.IntRange(1), help="Take only the first so many pairs.")
 @click.option("--out", type=FOLDER, default=Path("runs"), show_default=True, help="Where run folders go.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the pairs and of what is random in a model.")
@@ -34,7 +34,7 @@ def main() -> None:
 @JSON
 @click.pass_context
 def run(context: click.Context, /, dataset: str | None, as_json: bool, out: Path, **options: Any) -> None:
-    """Run a model and the calibration rows on a task; prints the table and the run folders."""
+    """Measure a model, and the calibration rows beside it."""
     from bench.runner import Request, measure
     from bench.table import board
     from curate.errors import UserError
@@ -69,7 +69,7 @@ def run(context: click.Context, /, dataset: str | None, as_json: bool, out: Path
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the first weights and the order of frames.")
 @click.option("--device", default="cpu", show_default=True, help="Where to train: cpu or cuda.")
 def train(model: str, dataset: Path, out: Path, **options: Any) -> None:
-    """Train a model on a dataset; prints the checkpoint's path, for `bench run --checkpoint`."""
+    """Train a model; prints the path for --checkpoint."""
     from bench.training import train_with_progress
 
     click.echo(train_with_progress(model, dataset, out, **options))
@@ -78,7 +78,11 @@ def train(model: str, dataset: Path, out: Path, **options: Any) -> None:
 @main.command()
 @click.option("--out", type=FOLDER, default=Path("out/demo"), show_default=True, help="Where everything goes.")
 def demo(out: Path) -> None:
-    """See the whole of it work: videos, curation, training, both tasks, leaderboard, page. A second call goes on."""
+    """See everything work, from videos to a page.
+
+    Makes six videos, curates them, trains a small model, runs both tasks, and shows the leaderboard. A second call uses
+    again what is there.
+    """
     from bench.demo import run_demo
     from leaderboard.text import print_board
 

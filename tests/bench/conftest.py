@@ -14,7 +14,7 @@ from curate.files import sha256_file
 from curate.perception.interface import NetworkInfo
 
 SIDE = 64
-FRAMES = 7
+FRAMES = 4
 
 
 def picture(person: int, step: int) -> np.ndarray:

@@ -122,6 +122,9 @@ def test_lists_name_what_exists_and_what_is_installed(kind, suite, outside, monk
 
 
 def test_list_datasets_finds_folders_with_a_manifest(dataset, monkeypatch, tmp_path):
+    broken = dataset.parent / "broken"
+    broken.mkdir(exist_ok=True)
+    (broken / "manifest.parquet").write_text("no table")
     monkeypatch.chdir(dataset.parent)
     (row,) = json.loads(bench("list", "datasets", "--json").stdout)
     assert (row["dataset"], row["clips"]) == ("tiny", 3)
