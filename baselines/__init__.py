@@ -49,8 +49,10 @@ def load(name: str, preset: str = "mini", checkpoint: str | Path | None = None, 
     """
     import torch
 
-    usable = ["cpu", *(f"cuda:{i}" for i in range(torch.cuda.device_count())), "cuda"]
-    if device not in usable[: None if torch.cuda.is_available() else 1]:
-        raise ValueError(f"device: expected one of {usable}, got {device!r}")
+    usable = ["cpu"]
+    if torch.cuda.is_available():
+        usable += ["cuda", *(f"cuda:{i}" for i in range(torch.cuda.device_count()))]
+    if device not in usable:
+        raise ValueError(f"device: expected one of {', '.join(usable)}, got {device}")
     model: Reenactor = model_class(name)(preset=preset, checkpoint=checkpoint, device=device)
     return model

@@ -123,8 +123,8 @@ def _read_ours(path: Path, sha256: str, model: str) -> Checkpoint:
                 state.setdefault(part, {})[name] = file.get_tensor(key)
         found, preset, switches, steps = (about.get(key) for key in ("model", "preset", "switches", "steps"))
         details = {"steps": int(steps or 0)}
-        decoded = json.loads(switches or "{}")
-    except (SafetensorError, ValueError, OSError) as error:
+        decoded = dict(json.loads(switches or "{}"))
+    except (SafetensorError, ValueError, TypeError, OSError) as error:
         raise BadCheckpoint(f"{path} is no readable safetensors file: {error}") from error
     if found != model or preset is None:
         raise BadCheckpoint(f"{path}: its metadata says model {found!r}, preset {preset!r}; expected model {model!r}")

@@ -17,7 +17,7 @@ from models.errors import check_shape
 from models.fomm import Generator, KeypointDetector, relative_keypoints
 
 PARTS = ("generator", "kp_detector")
-RESOLUTION = {"paper": 256, "mini": 96}
+RESOLUTION = {"paper": 256, "mini": 128}
 BATCH = 16  # driving frames at once
 
 
@@ -85,8 +85,8 @@ class Fomm:
             architecture="fomm",
             parts=PARTS,
             resolution=RESOLUTION[preset],
-            steps=100_000 if paper else 300,
-            batch=40 if paper else 8,
+            steps=100_000 if paper else 1000,
+            batch=40 if paper else 4,
             learning_rate=2e-4 if paper else 2e-3,
             step=training_step,
             prepare=None if paper else start_as_copy,

@@ -6,6 +6,7 @@ A run can be killed at any time and goes on with `resume`; on the CPU the result
 from __future__ import annotations
 
 import json
+import pickle
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -192,9 +193,9 @@ def _restore(
         optimiser.load_state_dict(state["optimiser"])
         generator.set_state(state["generator"])
         step = int(state["step"])
-    except (RuntimeError, KeyError, EOFError) as error:
+    except (RuntimeError, KeyError, EOFError, pickle.UnpicklingError) as error:
         raise BadCheckpoint(f"{path} is no state of this model's training: {error}") from error
-    lines = (out / LOG).read_text(encoding="utf-8").splitlines(keepends=True)
+    lines = (out / LOG).read_text(encoding="utf-8").splitlines(keepends=True) if (out / LOG).is_file() else []
     with replacing(out / LOG) as partial:
         partial.write_text("".join(lines[:step]), encoding="utf-8")
     return step
@@ -202,5 +203,6 @@ def _restore(
 
 def _last_good(out: Path) -> str:
     if (out / STATE).is_file():
-        return f"the last good state is {out / STATE}; go on from it with --resume after changing the batch or the data"
-    return "no state was stored yet"
+        step = torch.load(out / STATE, map_location="cpu", weights_only=True)["step"]
+        return f"the last good networks are those of step {step} in {out / STATE}"
+    return "no networks were stored yet"

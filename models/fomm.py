@@ -64,15 +64,16 @@ class Config:
 
 PRESETS = {
     "paper": Config(),
-    "mini": Config(  # for 96 x 96 images
+    "mini": Config(  # for 128 x 128 images
+        num_kp=6,
         kp_width=16,
-        kp_max_width=128,
-        kp_blocks=3,
+        kp_max_width=64,
+        kp_blocks=4,
         motion_width=16,
-        motion_max_width=128,
-        motion_blocks=3,
-        width=16,
-        max_width=32,
+        motion_max_width=64,
+        motion_blocks=4,
+        width=12,
+        max_width=24,
         down_blocks=1,
         bottleneck_blocks=1,
     ),

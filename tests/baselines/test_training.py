@@ -73,7 +73,9 @@ def test_a_loss_that_is_not_finite_stops_the_run(dataset, tmp_path, monkeypatch)
         return {**found, "pixels": found["pixels"] * float("nan")} if count == 4 else found
 
     monkeypatch.setattr(baselines.fomm, "training_step", diverges)
-    with pytest.raises(TrainingError, match=f"step 4: the loss is not finite.*last good state is .*{STATE}"):
+    with pytest.raises(
+        TrainingError, match=f"step 4: the loss is not finite.*last good networks are those of step 2 in .*{STATE}"
+    ):
         train("fomm", dataset, tmp_path, steps=6, batch=2)
     assert torch.load(tmp_path / STATE, weights_only=True)["step"] == 2
 
