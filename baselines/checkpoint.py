@@ -6,8 +6,7 @@ import hashlib
 import json
 import os
 import pickle
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -47,17 +46,15 @@ class Checkpoint:
     details: dict[str, Any] = field(default_factory=dict)
 
 
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`, which becomes `path` on success and is removed on an error."""
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file under a temporary name beside `path`, then rename it: `path` is always whole or as it was."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".partial-{os.getpid()}-{path.name}")
     try:
-        yield partial
+        partial.write_bytes(content)
         partial.replace(path)
-    except BaseException:
+    finally:
         partial.unlink(missing_ok=True)
-        raise
 
 
 def save(
@@ -83,9 +80,7 @@ def save(
     header["__metadata__"] = metadata  # the library writes it in random order; here equal weights give equal bytes
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
-    with replacing(path) as partial, partial.open("wb") as file:
-        file.write(len(text).to_bytes(8, "little") + text)
-        file.write(memoryview(content)[8 + length :])
+    write_whole(path, len(text).to_bytes(8, "little") + text + content[8 + length :])
 
 
 def find(model: str, preset: str, checkpoint: str | Path | None) -> Path:

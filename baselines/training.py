@@ -5,6 +5,7 @@ A run can be killed at any time and goes on with `resume`; on the CPU the result
 
 from __future__ import annotations
 
+import io
 import json
 import pickle
 from collections.abc import Callable, Mapping
@@ -17,7 +18,7 @@ from torch import Tensor, nn
 
 import models
 from baselines import model_class
-from baselines.checkpoint import CHECKPOINT, BadCheckpoint, replacing, save
+from baselines.checkpoint import CHECKPOINT, BadCheckpoint, save, write_whole
 
 STATE = "state.pt"  # networks, optimiser, step and random state of an unfinished run
 LOG = "train.jsonl"
@@ -165,8 +166,9 @@ def _store(
         "optimiser": optimiser.state_dict(),
         "generator": generator.get_state(),
     }
-    with replacing(out / STATE) as partial:
-        torch.save(state, partial)
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    write_whole(out / STATE, buffer.getvalue())
 
 
 def _restore(
@@ -196,8 +198,7 @@ def _restore(
     except (RuntimeError, KeyError, EOFError, pickle.UnpicklingError) as error:
         raise BadCheckpoint(f"{path} is no state of this model's training: {error}") from error
     lines = (out / LOG).read_text(encoding="utf-8").splitlines(keepends=True) if (out / LOG).is_file() else []
-    with replacing(out / LOG) as partial:
-        partial.write_text("".join(lines[:step]), encoding="utf-8")
+    write_whole(out / LOG, "".join(lines[:step]).encode())
     return step
 
 
