@@ -10,10 +10,12 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import baselines
 import curate
 import leaderboard
 from baselines.checkpoint import CHECKPOINT
 from bench import provenance
+from bench.baseline_errors import baseline_errors
 from bench.demo_data import make_videos
 from bench.evaluators.suite import open_suite
 from bench.runner import Request, measure
@@ -30,7 +32,7 @@ from leaderboard.store import DEFAULT_FILE
 MODEL = "fomm"
 TASKS = ("same-id", "cross-id")
 STEPS = 100  # of training: about a minute on two cores
-SECONDS = 2.0  # of each video
+SECONDS = 2.4  # of each video: each half of the one with a cut is long enough for a clip
 MIN_RES = 256
 PARTS = 5
 DONE = "done.json"  # in a folder: what a finished part left there, by name
@@ -56,9 +58,7 @@ def run_demo(out: Path) -> DemoResult:
             raise UserError(f"curation failed for {report.failed[0][0]}: {report.failed[0][1]}")
         say(f"      {report.clips} clips in {report.manifest}")
     with _part(3, f"train {MODEL}, preset mini, for {STEPS} steps"):
-        checkpoint = training / CHECKPOINT
-        if not checkpoint.is_file():
-            train_with_progress(MODEL, root, training, steps=STEPS, resume=True)
+        checkpoint = _train(root, training)
     with _part(4, f"run {' and '.join(TASKS)} for {MODEL}, truth and source-copy"):
         state = [Dataset.open(root).fingerprint, sha256_file(checkpoint), provenance.git_state()]
         networks = {kind: asdict(info) for kind, info in open_suite(None).networks.items()}
@@ -70,6 +70,21 @@ def run_demo(out: Path) -> DemoResult:
             for folder in folders:
                 store.ingest(folder)
             return DemoResult(boards(store), write_page(store, out / "page").path)
+
+
+def _train(root: Path, training: Path) -> Path:
+    """The checkpoint of an earlier call, or a new one; an unfinished training goes on."""
+    checkpoint, earlier = training / CHECKPOINT, training.is_dir()
+    try:
+        if not checkpoint.is_file():
+            return train_with_progress(MODEL, root, training, steps=STEPS, resume=True)
+        with baseline_errors():
+            baselines.load(MODEL, checkpoint=checkpoint)
+    except UserError as error:
+        if not earlier:
+            raise
+        raise UserError(f"{training} is of another version: delete it and run the demo again ({error})") from error
+    return checkpoint
 
 
 def _runs(task: str, root: Path, checkpoint: Path, out: Path) -> list[Path]:

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from bench import demo
-from bench.run_folder import PARTIAL
+from curate.errors import UserError
+from curate.files import PARTIAL
 from leaderboard.records import read_record
 
 
@@ -44,3 +45,11 @@ def test_demo_makes_tables_and_a_page_and_a_second_call_reuses_all(small, capsys
     assert files(small) == before
     assert second.page == first.page
     assert [board.rows for board in second.boards] == [board.rows for board in first.boards]
+
+
+def test_weights_of_another_version_are_named(tmp_path):
+    training = tmp_path / "training"
+    training.mkdir()
+    (training / "checkpoint.safetensors").write_bytes(b"weights of long ago")
+    with pytest.raises(UserError, match="training is of another version: delete it and run the demo again"):
+        demo._train(tmp_path, training)
