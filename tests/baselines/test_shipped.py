@@ -1,0 +1,33 @@
+"""The shipped weights: what their card says, and that they do what they are for."""
+
+import json
+
+import torch
+
+import baselines
+from baselines.checkpoint import WEIGHTS
+from bench.demo_data import make_videos
+from curate import video
+from curate.files import sha256_file
+
+
+def test_the_card_is_of_the_file():
+    card = json.loads((WEIGHTS / "fomm-mini.json").read_text())
+    spec = baselines.load("fomm").spec
+    assert card["sha256"] == spec.weights_sha256 == sha256_file(WEIGHTS / "fomm-mini.safetensors")
+    assert card["steps"] == spec.details["steps"]
+    assert (spec.preset, spec.resolution) == ("mini", card["resolution"])
+    assert (WEIGHTS / "fomm-mini.safetensors").stat().st_size < 6_000_000
+
+
+def test_it_is_better_than_a_copy_of_the_source_on_motion_it_never_saw(tmp_path):
+    scores = {"fomm": 0.0, "source-copy": 0.0}
+    for path in make_videos(tmp_path, seconds=2, seed=0)[:5]:  # the weights come from seeds 1 and 2
+        frames = video.resize(video.read_frames(path, range(0, 50, 5))[:, 30:350, 32:352], 128)
+        images = torch.from_numpy(frames).permute(0, 3, 1, 2).float() / 255
+        source, driving = images[:1], images[1:]
+        for name in scores:
+            model = baselines.load(name)
+            found = model.reenact(model.encode_source(source, {}), driving, {})
+            scores[name] += float((found - driving).abs().mean())
+    assert scores["fomm"] < 0.75 * scores["source-copy"], scores
