@@ -81,7 +81,8 @@ def run(
 
 def measure(request: Request) -> list[Result]:
     """As `run`, and says which pairs failed."""
-    started = datetime.now(UTC), time.perf_counter()
+    started, clock = datetime.now(UTC), time.perf_counter()
+    git_sha, git_dirty = provenance.git_state()  # now: the files may change while this runs
     task = tasks.get(request.task)
     if request.limit is not None and request.limit < 1:
         raise UserError(f"limit must be at least 1, but is {request.limit}")
@@ -102,12 +103,11 @@ def measure(request: Request) -> list[Result]:
             _compare(pair, rows, reader, request, preview=number if number < PREVIEWED_PAIRS else None)
             bar.advance(item)
 
-    git_sha, git_dirty = provenance.git_state()
     shared = RunRecord(
         schema_version=1,
         run_id="",
         status="complete",
-        created=started[0].isoformat(timespec="milliseconds"),
+        created=started.isoformat(timespec="milliseconds"),
         source="measured",
         command=(Path(sys.argv[0]).name, *sys.argv[1:]),
         arguments=asdict(request),
@@ -130,12 +130,12 @@ def measure(request: Request) -> list[Result]:
         ),
         metrics=(),
         evaluators={kind: EvaluatorInfo(**asdict(info)) for kind, info in suite.networks.items()},
-        seconds={"decode": reader.seconds, "evaluators": features.seconds, "total": time.perf_counter() - started[1]},
+        seconds={"decode": reader.seconds, "evaluators": features.seconds, "total": time.perf_counter() - clock},
         frames_driven=0,
         previews=(),
         samples_sha256="",
     )
-    return [Result(_publish(row, shared, started[0], Path(request.out)), row.failures) for row in rows]
+    return [Result(_publish(row, shared, started, Path(request.out)), row.failures) for row in rows]
 
 
 def _load(name: str, request: Request) -> Reenactor:
