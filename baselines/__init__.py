@@ -21,6 +21,7 @@ _REGISTRY = {
     "truth": "baselines.calibration:Truth",
 }
 ENTRY_POINTS = "talkinghead.models"
+PRESETS = ("mini", "paper")
 
 
 def names() -> list[str]:
@@ -40,6 +41,14 @@ def model_class(name: str) -> Any:
     raise UnknownName("model", name, names())
 
 
+def check_preset(preset: str) -> None:
+    """Raise `models.errors.UnknownName` for a preset that no model has."""
+    if preset not in PRESETS:
+        from models.errors import UnknownName
+
+        raise UnknownName("preset", preset, PRESETS)
+
+
 def load(name: str, preset: str = "mini", checkpoint: str | Path | None = None, device: str = "cpu") -> Reenactor:
     """A model ready to be driven.
 
@@ -49,6 +58,7 @@ def load(name: str, preset: str = "mini", checkpoint: str | Path | None = None, 
     """
     import torch
 
+    check_preset(preset)
     usable = ["cpu"]
     if torch.cuda.is_available():
         usable += ["cuda", *(f"cuda:{i}" for i in range(torch.cuda.device_count()))]

@@ -11,12 +11,11 @@ from baselines.interface import Extras, ModelSpec, Source
 
 class _Calibration:
     name: str
-    preset = "none"
 
-    def __init__(self, preset: str = preset, checkpoint: str | Path | None = None, device: str = "cpu") -> None:
+    def __init__(self, preset: str = "none", checkpoint: str | Path | None = None, device: str = "cpu") -> None:
         if checkpoint is not None:
             raise ValueError(f"checkpoint: {self.name} has no weights, got {checkpoint}")
-        self.spec = ModelSpec(self.name, self.preset, resolution=None, kind="calibration", capabilities=("relative",))
+        self.spec = ModelSpec(self.name, "none", resolution=None, kind="calibration", capabilities=("relative",))
 
     def encode_source(self, images: Tensor, extras: Extras) -> Source:
         """Keep the source images [K, 3, H, W]."""

@@ -79,7 +79,7 @@ class Fomm:
 
     @staticmethod
     def recipe(preset: str) -> Recipe:
-        """How `bench train` trains it. Learning rate and its decay, betas and equivariance weights are the paper's."""
+        """How `bench train` trains it. Decay and betas are the paper's; batch and learning rate too but for "mini"."""
         paper = preset == "paper"
         return Recipe(
             architecture="fomm",

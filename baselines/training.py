@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 import models
-from baselines import model_class
+from baselines import check_preset, model_class
 from baselines.checkpoint import CHECKPOINT, BadCheckpoint, save, write_whole
 
 STATE = "state.pt"  # networks, optimiser, step and random state of an unfinished run
@@ -105,11 +105,14 @@ def train(
     `steps` and `batch` default to the model's recipe. With `resume` an unfinished run in `out` goes on; without
     it, `out` must hold no run. `on_step(step, steps, losses)` is called after every step. Raises `TrainingError`.
     """
+    check_preset(preset)
     cls = model_class(name)
     if not hasattr(cls, "recipe"):
         raise TrainingError(f"model {name} has nothing to train")
     recipe: Recipe = cls.recipe(preset)
-    steps, batch = steps or recipe.steps, batch or recipe.batch
+    steps, batch = recipe.steps if steps is None else steps, recipe.batch if batch is None else batch
+    if steps < 1 or batch < 1:
+        raise TrainingError(f"expected at least one step and one pair a step, got steps {steps}, batch {batch}")
     if not resume and (out / STATE).exists():
         raise TrainingError(f"{out} holds an earlier run: go on with --resume, or name another folder")
 

@@ -65,7 +65,7 @@ class Evil:
 @pytest.mark.parametrize("name", ["weights.pth", "weights.pth.tar", "weights.safetensors"])
 def test_files_that_are_no_checkpoints(tmp_path, name, capsys):
     path = tmp_path / name
-    for content in (b"", b"not a checkpoint", pickle.dumps(Evil())):
+    for content in (b"", b"not a checkpoint", pickle.dumps(Evil(), protocol=2)):
         path.write_bytes(content)
         with pytest.raises(BadCheckpoint, match=name):
             read(path, "fomm")

@@ -20,6 +20,8 @@ def frames(count, seed=0, size=32):
 def test_unknown_names_are_answered_with_the_nearest():
     with pytest.raises(UnknownName, match=r"unknown model 'source_copy': did you mean source-copy\?"):
         baselines.load("source_copy")
+    with pytest.raises(UnknownName, match=r"unknown preset 'mnii': did you mean mini\?"):
+        baselines.load("fomm", preset="mnii")
     assert {"fomm", "source-copy", "truth"} <= set(baselines.names())
 
 

@@ -9,6 +9,7 @@ import baselines.fomm
 from baselines import training
 from baselines.checkpoint import BadCheckpoint
 from baselines.training import LOG, STATE, TrainingError, load_frames, train
+from models.errors import UnknownName
 
 
 @pytest.fixture(autouse=True)
@@ -80,9 +81,14 @@ def test_a_loss_that_is_not_finite_stops_the_run(dataset, tmp_path, monkeypatch)
     assert torch.load(tmp_path / STATE, weights_only=True)["step"] == 2
 
 
-def test_nothing_to_train(tmp_path):
+def test_what_cannot_be_trained_is_said_before_anything_is_written(tmp_path):
     with pytest.raises(TrainingError, match="truth has nothing to train"):
         train("truth", tmp_path, tmp_path / "out")
+    with pytest.raises(TrainingError, match="at least one step and one pair a step, got steps 0, batch 4"):
+        train("fomm", tmp_path, tmp_path / "out", steps=0)
+    with pytest.raises(UnknownName, match=r"preset 'papr': did you mean paper\?"):
+        train("fomm", tmp_path, tmp_path / "out", preset="papr")
+    assert not (tmp_path / "out").exists()
 
 
 def test_frames_leave_out_the_test_split_and_stay_within_the_memory(dataset):
