@@ -109,6 +109,14 @@ class Board:
         """All rows from top to bottom."""
         return self.upper + self.ranked + self.lower
 
+    @property
+    def filled(self) -> int:
+        """Columns in which any row has a value."""
+        return sum(
+            any(cell is not None and cell.mean is not None for cell in column)
+            for column in zip(*(row.cells for row in self.rows), strict=True)
+        )
+
 
 _QUESTION = tuple(name for name in Board.__dataclass_fields__ if name not in ("columns", "upper", "ranked", "lower"))
 _CELL = tuple(name for name in Cell.__dataclass_fields__ if name != "best")
@@ -116,7 +124,8 @@ _ROW = tuple(name for name in Row.__dataclass_fields__ if name not in ("cells", 
 
 
 def boards(store: Store, source: str = "measured", filters: Filters | None = None) -> list[Board]:
-    """The boards of a source (measured or predictions), by task, dataset and protocol; the largest pair list first.
+    """The boards of a source (measured or predictions): by dataset, those with the most filled columns first, then by
+    task and protocol, the largest pair list first.
 
     Raises UserError when a filter names a task, dataset or metric that no run of this source has.
     """
@@ -129,7 +138,7 @@ def boards(store: Store, source: str = "measured", filters: Filters | None = Non
         return tuple(row[name] for name in ("task", "dataset", "protocol")) + tuple(row[name] for name in _QUESTION)
 
     made = [_board(list(group)) for _, group in groupby(sorted(rows, key=question), key=question)]
-    return sorted(made, key=lambda b: (b.task, b.dataset, b.protocol, -b.n_pairs, b.pair_list_sha256))
+    return sorted(made, key=lambda b: (b.dataset, -b.filled, b.task, b.protocol, -b.n_pairs, b.pair_list_sha256))
 
 
 def published(store: Store, filters: Filters | None = None) -> list[dict[str, Any]]:

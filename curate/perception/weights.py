@@ -29,7 +29,7 @@ def find(name: str, source: str, folder: Path | None = None) -> Path:
     for place in places:
         if (place / name).is_file():
             return place / name
-    looked = ", ".join(str(place) for place in places)
+    looked = ", ".join(_shown(place) for place in places)
     raise MissingPrerequisite(
         f"network file {name} is missing (looked in {looked}): get it from {source} and put it there, "
         f"or set {VARIABLE} to the folder that has it"
@@ -51,3 +51,9 @@ def verify(path: Path, sha256: str) -> None:
 def _digest(path: Path, size: int, mtime_ns: int) -> str:
     """SHA-256 of a file; size and time are part of the key only."""
     return sha256_file(path)
+
+
+def _shown(folder: Path) -> str:
+    """The folder as a person writes it: messages reach run records and pages, which need not know the home folder."""
+    home = Path.home()
+    return f"~/{folder.relative_to(home).as_posix()}" if folder.is_relative_to(home) else str(folder)
