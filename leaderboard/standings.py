@@ -110,11 +110,12 @@ class Board:
         return self.upper + self.ranked + self.lower
 
     @property
-    def filled(self) -> int:
-        """Columns in which any row has a value."""
-        return sum(
-            any(cell is not None and cell.mean is not None for cell in column)
-            for column in zip(*(row.cells for row in self.rows), strict=True)
+    def filled(self) -> tuple[int, ...]:
+        """Indices of the columns in which any row has a value."""
+        return tuple(
+            i
+            for i in range(len(self.columns))
+            if any((cell := row.cells[i]) and cell.mean is not None for row in self.rows)
         )
 
 
@@ -138,7 +139,7 @@ def boards(store: Store, source: str = "measured", filters: Filters | None = Non
         return tuple(row[name] for name in ("task", "dataset", "protocol")) + tuple(row[name] for name in _QUESTION)
 
     made = [_board(list(group)) for _, group in groupby(sorted(rows, key=question), key=question)]
-    return sorted(made, key=lambda b: (b.dataset, -b.filled, b.task, b.protocol, -b.n_pairs, b.pair_list_sha256))
+    return sorted(made, key=lambda b: (b.dataset, -len(b.filled), b.task, b.protocol, -b.n_pairs, b.pair_list_sha256))
 
 
 def published(store: Store, filters: Filters | None = None) -> list[dict[str, Any]]:
@@ -174,6 +175,7 @@ def _check(filters: Filters, rows: Sequence[dict[str, Any]], task_fields: Iterab
 
 def _board(rows: list[dict[str, Any]]) -> Board:
     """A board from its rows of the view `standings`, which come by run and in the order of the run's metrics."""
+    rows = _nulls_beside_values(rows)
     columns = _columns(rows)
     by_run: dict[str, dict[str, dict[str, Any]]] = {}
     for row in rows:
@@ -190,6 +192,23 @@ def _board(rows: list[dict[str, Any]]) -> Board:
         ranked=tuple(ranked),
         lower=tuple(row for row in frame if row.model != UPPER_CALIBRATION),
     )
+
+
+def _nulls_beside_values(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows, those without a value moved to a column of their metric that has values: NULL can mislead no ranking,
+    and a run made without the network has no column of its own."""
+    fields = ("metric", "unit", "higher_is_better")
+    home: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for row in rows:
+        if row["mean"] is not None:
+            home.setdefault(tuple(row[name] for name in fields), row)
+    moved = []
+    for row in rows:
+        there = home.get(tuple(row[name] for name in fields))
+        if row["mean"] is None and there is not None:
+            row = row | {name: there[name] for name in ("signature", "networks", "description")}
+        moved.append(row)
+    return moved
 
 
 def _columns(rows: list[dict[str, Any]]) -> tuple[Column, ...]:

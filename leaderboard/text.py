@@ -51,25 +51,47 @@ def remark(cell: Cell | None) -> str:
 
 
 def print_board(board: Board) -> None:
-    """One board to stdout: a table, its footnotes and the signatures to cite."""
+    """One board to stdout: a table of the columns that have values, why the others have none, what to cite."""
     notes: dict[str, int] = {}
     names = [plain(f"{row.model} {row.preset}" if row.kind == "model" else f"({row.model})") for row in board.rows]
-    cells = list(zip(names, *(_column(board, i, notes) for i in range(len(board.columns))), strict=True))
-    blank = ("",) * (len(board.columns) + 1)
-    rows: list[tuple[str, ...]] = []
-    for group in (board.upper, board.ranked, board.lower):
-        rows += [blank] * bool(rows and group) + cells[: len(group)]
-        del cells[: len(group)]
-    units = [f" {plain(column.unit)}" if column.unit else "" for column in board.columns]
-    header = [f"{plain(column.label)} {column.arrow}{unit}" for column, unit in zip(board.columns, units, strict=True)]
-    print_table(["model", *header], rows, title=title(board))
-    print("\n* best of the ranked rows; rows in parentheses are calibration, not ranked")
+    filled = board.filled
+    cells = list(zip(names, *(_column(board, i, notes) for i in filled), strict=True))
+    if filled:
+        blank = ("",) * (len(filled) + 1)
+        rows: list[tuple[str, ...]] = []
+        for group in (board.upper, board.ranked, board.lower):
+            rows += [blank] * bool(rows and group) + cells[: len(group)]
+            del cells[: len(group)]
+        print_table(["model", *(_heading(board, i) for i in filled)], rows, title=title(board))
+        print("\nrows in parentheses are calibration, not ranked", end="")
+        best = any(cell and cell.best for row in board.ranked for cell in row.cells)
+        print("; * best of the ranked rows" if best else "")
+    else:
+        print(f"{title(board)}\n{', '.join(names)}: no metric has a value")
     for note, number in notes.items():
         print(f"({number}) {plain(note, 400)}")
-    print("cite:")
-    for column in board.columns:
-        print(f"  {plain(column.signature, 400)}")
+    for reason, labels in _empty(board, filled).items():
+        print(f"NULL: {', '.join(labels)}: {plain(reason, 400)}")
+    if filled:
+        print("cite:")
+    for i in filled:
+        print(f"  {plain(board.columns[i].signature, 400)}")
     print()
+
+
+def _heading(board: Board, i: int) -> str:
+    column = board.columns[i]
+    unit = f" {plain(column.unit)}" if column.unit else ""
+    return f"{plain(column.label)} {column.arrow}{unit}"
+
+
+def _empty(board: Board, filled: Sequence[int]) -> dict[str, list[str]]:
+    """The columns without any value, by the reason."""
+    found: dict[str, list[str]] = {}
+    for i in sorted(set(range(len(board.columns))) - set(filled)):
+        reasons = dict.fromkeys(cell.failures or cell.reason or "" for row in board.rows if (cell := row.cells[i]))
+        found.setdefault("; ".join(reasons), []).append(plain(board.columns[i].label))
+    return found
 
 
 def _column(board: Board, i: int, notes: dict[str, int]) -> list[str]:
