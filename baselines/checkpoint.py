@@ -130,7 +130,10 @@ def _read_published(path: Path, sha256: str, model: str) -> Checkpoint:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, ValueError) as error:
-        raise BadCheckpoint(f"{path} is no checkpoint that can be read safely: {_first_line(error)}") from error
+        # torch's own message advises to load without safety: it is not passed on
+        raise BadCheckpoint(
+            f"{path} is no checkpoint: neither safetensors nor a torch file that holds tensors and plain values alone"
+        ) from error
     if not isinstance(content, dict):
         raise BadCheckpoint(f"{path}: expected a dict of networks, got {type(content).__name__}")
     state = {
@@ -180,7 +183,3 @@ def load_networks(
     for network in networks.values():
         network.to(device).eval().requires_grad_(False)
     return networks, found
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -65,6 +65,7 @@ def run(context: click.Context, /, dataset: str | None, as_json: bool, out: Path
 @click.option("--preset", default="mini", show_default=True, help="Size of the model: mini or paper.")
 @click.option("--dataset", type=FOLDER, required=True, help="A folder that `curate build` wrote.")
 @click.option("--out", type=FOLDER, required=True, help="Where the checkpoint, the log and the state go.")
+@click.option("--steps", type=click.IntRange(1), default=None, help="How long.  [default: the model's recipe]")
 @click.option("--resume", is_flag=True, help="Go on with the run in OUT.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the first weights and the order of frames.")
 @click.option("--device", default="cpu", show_default=True, help="Where to train: cpu or cuda.")

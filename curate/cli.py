@@ -10,6 +10,7 @@ from curate.console import Commands, print_json, print_table, say
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="talkinghead-bench", prog_name="curate")
 def main() -> None:
     """Turn raw videos into square, single-face clips with a manifest, and explain everything that was dropped."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import sys
 from collections.abc import Iterator, Sequence
@@ -39,14 +40,14 @@ class Commands(click.Group):
         except UserError as error:
             click.echo(f"error: {error}", err=True)
             ctx.exit(error.exit_code)
-        except (PermissionError, FileExistsError, NotADirectoryError, IsADirectoryError) as error:
-            click.echo(f"error: {error.filename or ''}: {error.strerror or error}", err=True)
-            ctx.exit(2)
         except OSError as error:
-            if error.errno != 28:  # ENOSPC
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                click.echo("error: the disk is full; free some space and run the same command again to go on", err=True)
+                ctx.exit(3)
+            if error.filename is None:  # not about a path that was given: a fault of the program
                 raise
-            click.echo("error: the disk is full; free some space and run the same command again to go on", err=True)
-            ctx.exit(3)
+            click.echo(f"error: {error.filename}: {error.strerror}", err=True)
+            ctx.exit(2)
 
 
 def say(message: str) -> None:
