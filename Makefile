@@ -22,7 +22,7 @@ $(STAMP): requirements.txt pyproject.toml
 	@command -v uv >/dev/null 2>&1 || test -x $(BIN)/uv || { echo "installing uv"; $(BIN)/python -m pip install --quiet --disable-pip-version-check uv; }
 	@echo "installing the pinned packages (torch with its CUDA parts is large: a minute or a few)"
 	@UV=$$(test -x $(BIN)/uv && echo $(BIN)/uv || command -v uv); \
-	$$UV pip install --quiet --python $(BIN)/python --require-hashes --requirement requirements.txt && \
+	$$UV pip install --quiet --python $(BIN)/python --no-deps --require-hashes --requirement requirements.txt && \
 	$$UV pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@
 

@@ -35,6 +35,12 @@ class Analysis:
             return frame * step
         return self.times[frame] if frame < self.n_frames else self.times[-1] + step
 
+    def has_audio(self, start: int, end: int) -> bool:
+        """Whether there is sound over at least half of the frames start .. end - 1."""
+        first, last = self.time_of(start), self.time_of(end)
+        covered = min(last, self.info.audio_end_s) - max(first, self.info.audio_start_s)
+        return self.info.has_audio and covered >= (last - first) / 2
+
     def to_json(self) -> dict[str, Any]:
         """As plain values; `from_json` is its inverse."""
         return asdict(self)

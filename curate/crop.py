@@ -25,7 +25,7 @@ class _Clip:
         self._path = path
         self._settings = settings
         self._fps = Fraction(analysis.info.fps).limit_denominator(60_000)
-        self._has_audio = analysis.info.has_audio
+        self._has_audio = analysis.has_audio(plan.start, plan.end)
         self._start_s, self._end_s = analysis.time_of(plan.start), analysis.time_of(plan.end)
         self._sound_until = float("-inf") if self._has_audio else float("inf")
         self._writer: ClipWriter | None = None

@@ -53,7 +53,13 @@ class VideoInfo:
     bitrate: int  # of the video stream, bits per second; of the whole file where the stream does not say
     codec: str
     pixel_format: str
-    has_audio: bool
+    audio_start_s: float  # sound may begin later than the picture; both 0: there is none
+    audio_end_s: float
+
+    @property
+    def has_audio(self) -> bool:
+        """Whether there is any sound."""
+        return self.audio_end_s > self.audio_start_s
 
     @property
     def bits_per_pixel(self) -> float:
@@ -73,6 +79,7 @@ def info(path: Path) -> VideoInfo:
         bitrate = stream.codec_context.bit_rate or 0
         if not bitrate and seconds > 0:
             bitrate = int(8 * path.stat().st_size / seconds)
+        sound = _sound_span(container)
         return VideoInfo(
             width=first.width,
             height=first.height,
@@ -82,8 +89,21 @@ def info(path: Path) -> VideoInfo:
             bitrate=bitrate,
             codec=stream.codec_context.name,
             pixel_format=str(stream.codec_context.pix_fmt),
-            has_audio=bool(container.streams.audio),
+            audio_start_s=sound[0],
+            audio_end_s=sound[1],
         )
+
+
+def _sound_span(container: InputContainer) -> tuple[float, float]:
+    """Seconds at which the sound begins and ends, by the headers."""
+    if not container.streams.audio:
+        return 0.0, 0.0
+    stream = container.streams.audio[0]
+    tick = float(stream.time_base or 0)
+    start = (stream.start_time or 0) * tick
+    if stream.duration:
+        return start, start + stream.duration * tick
+    return start, (container.duration or 0) / av.time_base  # the container's own end, where the stream does not say
 
 
 class Frame:

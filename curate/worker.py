@@ -145,7 +145,7 @@ def _manifest_row(task: VideoTask, analysis: Analysis, plan: ClipPlan, path: Pat
         "bitrate": info.bitrate,
         "bits_per_pixel": info.bits_per_pixel,
         "codec": info.codec,
-        "has_audio": info.has_audio,
+        "has_audio": analysis.has_audio(plan.start, plan.end),
         "face_score": plan.scores["face_score"],
         "motion": plan.scores["motion"],
         "overlap_tracks": plan.overlap_tracks,

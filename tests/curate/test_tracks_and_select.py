@@ -14,7 +14,7 @@ from curate.shots import Shot
 from curate.tracks import Track, iou, link
 from curate.video import VideoInfo
 
-INFO = VideoInfo(1280, 720, 25.0, 0, 0.0, 1_000_000, "h264", "yuv420p", has_audio=False)
+INFO = VideoInfo(1280, 720, 25.0, 0, 0.0, 1_000_000, "h264", "yuv420p", 0.0, 0.0)
 SETTINGS = SelectionSettings(min_res=256)
 
 
