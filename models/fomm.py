@@ -305,7 +305,7 @@ class MultiScaleDiscriminator(nn.Module):
 
 
 def relative_keypoints(kp_source: Keypoints, kp_driving: Keypoints, kp_initial: Keypoints) -> Keypoints:
-    """Equations 14 and 15: move the source by the driving video's motion since its initial frame.
+    """Section 3.4: move the source by the driving video's motion since its initial frame.
 
     Shifts are scaled by how large the source's face is against the driving one: the square root of the ratio of the
     areas of the keypoints' convex hulls (the authors' code; the paper has no scale).
