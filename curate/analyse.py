@@ -11,7 +11,7 @@ from curate.errors import BadVideo
 from curate.faces import FaceSampler
 from curate.perception.interface import Detector
 from curate.settings import AnalysisSettings
-from curate.shots import Shot, ShotDetector
+from curate.shots import SHORT_SIDE, Shot, ShotDetector
 from curate.tracks import Track, link
 from curate.video import VideoInfo
 
@@ -75,14 +75,12 @@ def analyse(path: Path, video_id: str, detector: Detector, settings: AnalysisSet
     if info.fps <= 0:
         raise BadVideo(f"{path.name}: the container states no frame rate")
     shots = ShotDetector(info.fps)
-    faces = FaceSampler(detector, round(info.fps * settings.detect_every_s))
+    faces = FaceSampler(detector, round(info.fps * settings.detect_every_s), settings.short_side)
     times: list[float] = []
     for frame in video.frames(path):
         if (frame.width, frame.height) != (info.width, info.height):
             raise BadVideo(f"{path.name}: the frame size changes at frame {frame.index}")
-        picture = frame.rgb(settings.short_side)
-        scale = min(info.width, info.height) / min(picture.shape[:2])
-        faces.feed(frame.index, picture, scale, shots.feed(picture))
+        faces.feed(frame, shots.feed(frame.rgb(SHORT_SIDE)))
         times.append(round(frame.time_s, 6))
     faces.finish()
     found = shots.shots()

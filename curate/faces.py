@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from curate.perception.interface import Detector
 from curate.quality import flat_share
 from curate.shots import DELAY
+from curate.video import Frame
 
 BATCH = 16  # frames a detector call
 
@@ -32,45 +33,46 @@ class FaceSampler:
     It sees each frame once and keeps the last few, because a cut becomes known only some frames later.
     """
 
-    def __init__(self, detector: Detector, stride: int) -> None:
+    def __init__(self, detector: Detector, stride: int, short_side: int) -> None:
         self._detector = detector
         self._stride = max(1, stride)
-        self._recent: deque[tuple[int, NDArray[np.uint8], float]] = deque(maxlen=DELAY + 2)
-        self._waiting: list[tuple[int, NDArray[np.uint8], float]] = []
+        self._short_side = short_side  # pixels; frames are shrunk to this for the detector
+        self._recent: deque[Frame] = deque(maxlen=DELAY + 2)
+        self._waiting: list[tuple[Frame, NDArray[np.uint8]]] = []
         self.looked_at: set[int] = set()
         self.detections: list[Detection] = []
 
-    def feed(self, index: int, picture: NDArray[np.uint8], scale: float, cuts: Iterable[int]) -> None:
-        """Take frame `index` (RGB uint8, already shrunk: source pixels / picture pixels = `scale`) and the cuts that
-        just became known."""
-        self._recent.append((index, picture, scale))
+    def feed(self, frame: Frame, cuts: Iterable[int]) -> None:
+        """Take the next frame and the cuts that just became known."""
+        self._recent.append(frame)
         wanted = {cut - 1 for cut in cuts} | set(cuts)
-        if index % self._stride == 0:
-            wanted.add(index)
+        if frame.index % self._stride == 0:
+            wanted.add(frame.index)
         self._want(wanted)
 
     def finish(self) -> None:
         """Look at the last frame too and at all that waits."""
         if self._recent:
-            self._want({self._recent[-1][0]})
+            self._want({self._recent[-1].index})
         self._detect()
         self.detections.sort(key=lambda detection: (detection.frame, detection.box))
 
     def _want(self, wanted: set[int]) -> None:
-        for item in self._recent:
-            if item[0] in wanted and item[0] not in self.looked_at:
-                self.looked_at.add(item[0])
-                self._waiting.append(item)
+        for frame in self._recent:
+            if frame.index in wanted and frame.index not in self.looked_at:
+                self.looked_at.add(frame.index)
+                self._waiting.append((frame, frame.rgb(self._short_side)))
         if len(self._waiting) >= BATCH:
             self._detect()
 
     def _detect(self) -> None:
         if not self._waiting:
             return
-        found = self._detector.detect(np.stack([picture for _, picture, _ in self._waiting]))
-        for (index, picture, scale), faces in zip(self._waiting, found, strict=True):
+        found = self._detector.detect(np.stack([picture for _, picture in self._waiting]))
+        for (frame, picture), faces in zip(self._waiting, found, strict=True):
+            scale = min(frame.width, frame.height) / min(picture.shape[:2])
             for box, score in zip(faces.boxes.tolist(), faces.scores.tolist(), strict=True):
                 left, top, right, bottom = (round(side * scale, 2) for side in box)
                 flat = round(flat_share(picture, tuple(box)), 4)
-                self.detections.append(Detection(index, (left, top, right, bottom), round(score, 5), flat))
+                self.detections.append(Detection(frame.index, (left, top, right, bottom), round(score, 5), flat))
         self._waiting.clear()

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from curate.files import sha256_text
 
-STAGE_VERSION = 3  # raised when a stage decides or writes differently: results of older versions are made again
+STAGE_VERSION = 4  # raised when a stage decides or writes differently: results of older versions are made again
 
 
 class _Settings(BaseModel):
@@ -26,7 +26,7 @@ class AnalysisSettings(_Settings):
 
     detector: str = "mtcnn"
     detect_every_s: float = Field(default=0.2, gt=0)  # seconds between frames in which faces are looked for
-    short_side: int = Field(default=360, ge=64)  # faces and cuts are looked for at this size
+    short_side: int = Field(default=360, ge=64)  # faces are looked for at this size
     track_iou: float = Field(default=0.3, gt=0, lt=1)  # with the track's last box
     track_gap_s: float = Field(default=1.0, ge=0)  # a face may be missed for so long
 

@@ -11,7 +11,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-ANALYSIS_WIDTH = 256  # cuts are looked for at this width, as PySceneDetect's own downscaling does
+SHORT_SIDE = 144  # pixels; cuts are looked for at this size: 256 x 144 of a wide frame, PySceneDetect's own choice
 BLANK_STD = 3.0  # grey levels; below this spread a frame shows nothing
 DELAY = 2  # a cut is known this many frames late: the detector's window
 
@@ -42,16 +42,12 @@ class ShotDetector:
         self._blank: list[bool] = []
 
     def feed(self, picture: NDArray[np.uint8]) -> list[int]:
-        """Take the next frame (RGB uint8 [h, w, 3]); gives the cuts that became known (first frame of a new shot)."""
-        import cv2
+        """Take the next frame (RGB uint8 [h, w, 3] of `SHORT_SIDE`); gives the cuts that became known (first frame of a
+        new shot)."""
         from scenedetect import FrameTimecode
 
         index = self._count
         self._count += 1
-        height, width = picture.shape[:2]
-        if width > ANALYSIS_WIDTH:
-            size = (ANALYSIS_WIDTH, max(1, round(height * ANALYSIS_WIDTH / width)))
-            picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
         self._blank.append(float(picture.std()) < BLANK_STD)
         found = {
             int(cut.frame_num)

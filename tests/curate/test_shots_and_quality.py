@@ -11,7 +11,7 @@ from skimage import data
 from curate import video
 from curate.perception import load_detector
 from curate.quality import flat_share
-from curate.shots import ShotDetector
+from curate.shots import SHORT_SIDE, ShotDetector
 
 
 def scene(seed: int, frame: int) -> np.ndarray:
@@ -59,7 +59,7 @@ def test_every_listed_cut_of_the_real_clips_is_found(clips: Path) -> None:
         want = {int(part.split("(")[0]) for part in text.split(";")}
         detector = ShotDetector(video.info(clips / name).fps)
         for frame in video.frames(clips / name):
-            detector.feed(frame.rgb(360))
+            detector.feed(frame.rgb(SHORT_SIDE))
         assert want <= {shot.start for shot in detector.shots()}, name
 
 

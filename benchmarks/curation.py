@@ -1,6 +1,6 @@
 """CPU seconds of curation against one bare decode pass of the same videos, in one run, on one thread.
 
-    python benchmarks/curate.py [FOLDER] [--detector mtcnn]
+    python benchmarks/curation.py [FOLDER] [--detector mtcnn]
 
 Without a folder it makes the demo's videos. Ratios are what to quote: seconds depend on the machine.
 """
@@ -24,7 +24,7 @@ from curate.perception import load_detector
 from curate.pipeline import find_videos
 from curate.select import KEPT, select
 from curate.settings import AnalysisSettings, SelectionSettings
-from curate.shots import ShotDetector
+from curate.shots import SHORT_SIDE, ShotDetector
 
 T = TypeVar("T")
 
@@ -42,7 +42,7 @@ def decode(path: Path) -> int:
 def shots(path: Path) -> int:
     detector = ShotDetector(video.info(path).fps)
     for frame in video.frames(path):
-        detector.feed(frame.rgb(360))
+        detector.feed(frame.rgb(SHORT_SIDE))
     return len(detector.shots())
 
 
