@@ -21,7 +21,7 @@ from bench.features import Features
 from bench.pair_reader import PairReader
 from bench.rows import TRUTH, Row
 from bench.tasks.base import Pair, Task, pair_list_sha256
-from curate.console import progress
+from curate.console import milestone, progress, say
 from curate.dataset import Dataset
 from curate.errors import BadVideo, MissingPrerequisite, UserError, unknown
 from curate.files import sha256_text
@@ -102,6 +102,8 @@ def measure(request: Request) -> list[Result]:
             bar.update(item, note=pair.driving.clip_id)
             _compare(pair, rows, reader, request, preview=number if number < PREVIEWED_PAIRS else None)
             bar.advance(item)
+            if milestone(number + 1, len(pairs)):
+                say(f"{task.protocol} {request.model}: {number + 1} of {len(pairs)} pairs")
 
     shared = RunRecord(
         schema_version=1,

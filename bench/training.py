@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import baselines
 from baselines import training
 from bench.baseline_errors import baseline_errors
-from curate.console import progress, say
+from curate.console import milestone, progress, say
 from curate.errors import unknown
-
-LINES = 10  # of progress over a run, where there is no terminal to draw a bar in
 
 
 def train_with_progress(
@@ -34,7 +31,7 @@ def train_with_progress(
         def show(step: int, total: int, losses: dict[str, float]) -> None:
             loss = f"loss {sum(losses.values()):.3f}"
             bar.update(item, total=total, completed=step, note=loss)
-            if not sys.stderr.isatty() and step % max(total // LINES, 1) == 0:
+            if milestone(step, total):
                 say(f"step {step} of {total}: {loss}")
 
         return training.train(

@@ -102,3 +102,8 @@ def progress() -> Iterator[Progress]:
     )
     with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True) as bar:
         yield bar
+
+
+def milestone(done: int, total: int) -> bool:
+    """Whether to say how far it is: at every tenth of the work, where stderr is no terminal and so shows no bar."""
+    return not sys.stderr.isatty() and done * 10 // total > (done - 1) * 10 // total

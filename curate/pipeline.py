@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from curate import engine, manifest, video
-from curate.console import progress
+from curate.console import milestone, progress, say
 from curate.errors import BadVideo, UserError
 from curate.files import remove_partials, sha256_file
 from curate.ledger import LEDGER, Item, Ledger, SourceFile
@@ -102,7 +102,8 @@ def build(source: Path, out: Path, settings: Settings | None = None, *, workers:
         files = {task.video_id: file for task, file in todo}
         clips = len(ledger.manifest_rows())
         work = bar.add_task("videos", total=len(todo), note="")
-        for task, result in engine.run(process, [task for task, _ in todo], workers):
+        results = engine.run(process, [task for task, _ in todo], workers)
+        for done, (task, result) in enumerate(results, start=1):
             rows = _checked(task, result)
             file = files[task.video_id]
             if rows.items[0].error_class not in (None, BadVideo.error_class):
@@ -112,6 +113,8 @@ def build(source: Path, out: Path, settings: Settings | None = None, *, workers:
                 clips -= 1
             clips += len(rows.clips)
             bar.update(work, advance=1, note=f"{clips} clips")
+            if milestone(done, len(todo)):
+                say(f"{done} of {len(todo)} videos, {clips} clips")
         manifest_rows = ledger.manifest_rows()
         return Report(
             videos=len(paths),

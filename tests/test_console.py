@@ -6,7 +6,7 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-from curate.console import Commands, print_table
+from curate.console import Commands, milestone, print_table
 from curate.errors import BadVideo, MissingPrerequisite, UserError, unknown
 
 
@@ -62,3 +62,11 @@ def test_tables_align_numbers_right_and_words_left(capsys: pytest.CaptureFixture
         "a      5  x",
         "bcd   10  long",
     ]
+
+
+def test_milestones_come_ten_times_at_most_and_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stderr.isatty", lambda: False, raising=False)
+    for total in (1, 3, 10, 34, 1000):
+        said = [done for done in range(1, total + 1) if milestone(done, total)]
+        assert said[-1] == total
+        assert len(said) == min(total, 10)
