@@ -19,8 +19,8 @@ JSON = click.option("--json", "as_json", is_flag=True, help="For machines.")
 @click.version_option(package_name="talkinghead-bench", prog_name="bench")
 def main() -> None:
     """Measure talking-head models: tasks x metrics on curated clips, each run a record."""
-    # torch's threads spin while they wait; on a machine that others use too, spinning for less time is several times
-    # faster, and alone it costs nothing (docs/performance.md). Read when torch is loaded, which is later.
+    # torch's threads spin while they wait; on a machine that others use too, spinning for less time is two to
+    # three times as fast, and alone it costs nothing (docs/performance.md). Read when torch is loaded, which is later.
     os.environ.setdefault("GOMP_SPINCOUNT", "20000")
 
 
