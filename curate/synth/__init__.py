@@ -1,0 +1,1 @@
+"""SynthHeads: talking heads that are drawn, so that everything about them is known."""
