@@ -21,7 +21,8 @@ def depth_in_hair(points: Array, named: HairTraits) -> Array:
     side = side_z - z
     inside = sculpt.smooth_max(front, side, 3.0)
     bald = named["baldness"]
-    top = smooth_step(y, 96 - 70 * bald, 118 - 40 * bald) * smooth_step(bald, 0.25, 0.45)
+    over = y + 0.6 * np.maximum(points[:, 2], 0)
+    top = smooth_step(over, 120 - 60 * bald, 132 - 60 * bald) * smooth_step(np.array(bald), 0.2, 0.35)
     nape = y + 58.0
     return np.minimum(inside * (1 - top) - 25.0 * top, nape)
 
@@ -32,8 +33,8 @@ def shell(points: Array, normals: Array, named: HairTraits, noise: Array) -> Arr
     y = points[:, 1]
     height = 2.0 + 20.0 * named["hair_volume"] ** 1.5
     lift = height * (0.35 + 0.65 * smooth_step(y, -30, 80)) * (1 + (0.25 + 0.5 * named["hair_curl"]) * noise)
-    lift = np.where(inside > 0, lift * smooth_step(inside, -4, 16) + 0.6, -3.0 + 0 * inside)
-    lift = np.where(inside < 0, np.clip(0.6 + inside * 0.6, -4, 0.6), lift)
+    inside = inside - 3.0  # the skin's own paint reaches out further than the shell, and hides its edge
+    lift = np.where(inside > 0, lift * smooth_step(inside, -3, 16) + 0.3, np.clip(0.3 + inside * 0.5, -4, 0.3))
     return points + normals * lift[:, None]
 
 

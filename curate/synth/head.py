@@ -185,7 +185,7 @@ def _eyelids(points: Floats, person: Head, activations: Floats, mesh: parts.Mesh
         strip = mesh.part[f"lid_{side}"]
         n = len(ring)
         points[:, strip.start : strip.start + n] = points[:, ring]
-        points[:, strip.start + n : strip.stop] = points[:, ring] + np.array([0, 0, -3.0], np.float32)
+        points[:, strip.start + n : strip.stop] = points[:, ring] + np.array([0, 0, -6.0], np.float32)
 
 
 

@@ -12,10 +12,10 @@ from curate.synth.template import LID_POINTS, LIP_POINTS
 
 # x, y on the mean face of what is not an edge of lids or lips; the image's left half, mirrored for the right one.
 _JAW = np.array(
-    [(-68.5, 8, 12), (-66.5, -14, 14), (-63, -36, 14), (-58, -54, 17), (-50, -66, 30), (-40, -75, 46), (-28, -81, 62), (-15, -85.5, 75)]
+    [(-70, 24, 16), (-68, 6, 16), (-65.5, -13, 17), (-62, -31, 18), (-56, -49, 22), (-47, -63, 36), (-35, -73.5, 54), (-19, -81, 71)]
 )
-_BROW = np.array([(-49, 43.5), (-41, 48.5), (-32, 49.0), (-23, 47.2), (-13.5, 43.5)])
-_BRIDGE = np.array([(0, 29), (0, 16), (0, 3), (0, -9.5)])
+_BROW = np.array([(-53, 43.0), (-45.5, 48.0), (-36, 49.5), (-26.5, 48.0), (-18, 45.0)])
+_BRIDGE = np.array([(0, 26), (0, 14), (0, 2), (0, -9.5)])
 _NOSTRILS = np.array([(-13, -18.5), (-6.8, -20.4), (0, -21.3)])
 
 
@@ -62,7 +62,7 @@ def _mouth(skin: template.Skin, on_face: object) -> list[int]:
     outer_up = [on_face(x, float(sculpt.upper_lip_edge(np.array(x))), 1) for x in outer_x]
     outer_low = [on_face(x, float(sculpt.lower_lip_edge(np.array(x))), -1) for x in outer_x[::-1]]
     corners = [on_face(-25.8, -41.9), on_face(25.8, -41.9)]
-    inner_up = [int(upper[middle + k]) for k in (-8, 0, 8)]
-    inner_low = [int(lower[middle + k]) for k in (8, 0, -8)]
+    inner_up = [int(upper[middle + k]) for k in (-5, 0, 5)]
+    inner_low = [int(lower[middle + k]) for k in (5, 0, -5)]
     ends = [int(upper[2]), int(upper[-3])]
     return [corners[0], *outer_up, corners[1], *outer_low, ends[0], *inner_up, ends[1], *inner_low]

@@ -142,9 +142,9 @@ def sample_scene(rng: np.random.Generator) -> Scene:
     direction = np.array([np.sin(side), -np.sin(height), -np.cos(side) * np.cos(height)])
     direction /= np.linalg.norm(direction)
     warmth = rng.uniform(-1, 1)
-    key = np.array([1 + 0.10 * warmth, 1.0, 1 - 0.14 * warmth]) * rng.uniform(0.55, 1.05)
-    sky = np.array([1 - 0.05 * warmth, 1.0, 1 + 0.07 * warmth]) * rng.uniform(0.35, 0.65)
-    ground = np.array([1.05, 1.0, 0.92]) * rng.uniform(0.12, 0.35)
+    key = np.array([1 + 0.10 * warmth, 1.0, 1 - 0.14 * warmth]) * rng.uniform(0.75, 1.35)
+    sky = np.array([1 - 0.05 * warmth, 1.0, 1 + 0.07 * warmth]) * rng.uniform(0.22, 0.5)
+    ground = np.array([1.05, 1.0, 0.92]) * rng.uniform(0.08, 0.24)
     return Scene(
         background=int(rng.integers(1 << 31)),
         brightness=float(rng.uniform(0.15, 0.9)),

@@ -128,9 +128,9 @@ def mesh() -> Mesh:
     uv = skin_uv(skin.chart)
     build.add("skin", "skin", skin.points, uv, skin.triangles, plane=skin.plane, lip=skin.lip)
     for side, ring in zip(("left", "right"), skin.lids, strict=True):
-        _strip(build, f"lid_{side}", skin, uv, ring, (0.0, 0.0, -3.0), closed=True, flip=side == "right")
+        _strip(build, f"lid_{side}", skin, uv, ring, (0.0, 0.0, -6.0), closed=True, flip=side == "right")
     for name, row, flip in (("lip_upper", skin.lips[0], False), ("lip_lower", skin.lips[1], True)):
-        _strip(build, name, skin, uv, row, (0.0, 2.0 if not flip else -2.0, -8.0), closed=False, flip=flip)
+        _strip(build, name, skin, uv, row, (0.0, 2.5 if not flip else -2.5, -11.0), closed=False, flip=flip)
     for side, sign in (("left", -1.0), ("right", 1.0)):
         _eye(build, side, sign)
         _ear(build, side, sign)
@@ -169,6 +169,8 @@ def _eye(build: _Builder, side: str, sign: float) -> None:
     local = normal * EYE_RADII
     local[:, 2] += 0.9 * np.exp(-(((local[:, 0] ** 2 + local[:, 1] ** 2) / 36.0) ** 2))  # the cornea
     uv = 0.5 + np.stack([local[:, 0] * 1.0, -local[:, 1]], axis=1) / EYE_SPAN
+    rim = (np.abs(u.ravel()) > 1.24) | (np.abs(v.ravel()) > 1.09)
+    local[rim] = local[rim] * (1.2, 1.2, 1) - (0, 0, 9)  # a skirt behind the lids, so that no gap shows past them
     centre = EYE * (sign, 1, 1)
     triangles = grid_triangles(23, 29, flip=True)
     build.add(f"eye_{side}", "eye", centre + local, uv, triangles, plane=np.tile(centre[:2], (len(local), 1)))
@@ -218,7 +220,7 @@ def _mouth(build: _Builder) -> None:
         build.add(name, "mouth", points, uv, grid_triangles(3, 25, flip=True), plane=_at(points, 0, -41), jaw=jaw)
     u, v = np.meshgrid(np.linspace(0, 2 * np.pi, 25)[:-1], np.linspace(0.1, np.pi / 2, 7))
     u, v = u.ravel(), v.ravel()
-    bowl = np.stack([29 * np.sin(v) * np.sin(u), -42 + 22 * np.sin(v) * np.cos(u), 68 - 34 * np.cos(v)], axis=1)
+    bowl = np.stack([33 * np.sin(v) * np.sin(u), -42 + 25 * np.sin(v) * np.cos(u), 72 - 38 * np.cos(v) - 10 * np.sin(u) ** 2 * np.sin(v) ** 2], axis=1)
     uv = np.stack([0.5 + 0.45 * np.sin(u), 0.55 + 0.15 * v], axis=1)
     jaw = sculpt.smooth_step(bowl[:, 1], -34, -52)
     build.add("cavity", "mouth", bowl, uv, grid_triangles(7, 24, closed=True), plane=_at(bowl, 0, -41), jaw=jaw)
@@ -260,8 +262,8 @@ def _curtain(build: _Builder) -> None:
 
 _BODY = np.array(
     [  # y, half width, half depth, centre z
-        (-25, 46, 44, -20), (-60, 50, 49, -18), (-90, 52, 50, -17), (-112, 54, 51, -17), (-126, 59, 53, -18),
-        (-136, 70, 56, -20), (-146, 88, 60, -23), (-156, 112, 65, -26), (-167, 142, 72, -28), (-180, 172, 80, -30),
+        (-25, 42, 42, -22), (-60, 46, 46, -20), (-90, 48.5, 47, -19), (-112, 51, 48.5, -19), (-126, 56, 51, -20),
+        (-136, 67, 55, -21), (-146, 88, 60, -23), (-156, 112, 65, -26), (-167, 142, 72, -28), (-180, 172, 80, -30),
         (-197, 192, 88, -30), (-225, 203, 98, -28), (-275, 212, 108, -24), (-340, 220, 116, -22), (-420, 226, 120, -22),
     ],
     float,

@@ -27,15 +27,15 @@ _POINTS = np.array(
         # midline, from the top over the face to the nape
         (0, 128, -5), (0, 120, 38), (0, 106, 62), (0, 90, 78), (0, 70, 89), (0, 46, 94.5), (0, 30, 89.5), (0, 10, 88.5),
         (0, -20, 88), (0, -30, 88.5), (0, -40, 88), (0, -56, 86), (0, -72, 88.5), (0, -86, 79), (0, -86, 55),
-        (0, -74, 25), (0, -60, 0), (0, -52, -50), (0, -20, -86), (0, 25, -97), (0, 85, -80), (0, 116, -48),
+        (0, -77, 30), (0, -74, 0), (0, -64, -45), (0, -20, -86), (0, 25, -97), (0, 85, -80), (0, 116, -48),
         # forehead, temple, cranium
         (30, 72, 81), (30, 46, 87), (52, 62, 62), (50, 44, 72), (65, 45, 36), (53, 92, 38), (72, 72, 0), (75, 52, -18),
         (52, 102, -35), (60, 75, -62), (58, 15, -70), (70, 20, -25), (26, 112, 40), (28, 95, 68),
         # orbit, cheek, jaw
         (56, 26, 60), (32, 26, 79), (33, 5, 77), (50, 3, 66), (69, 5, 30), (62, 4, 52), (47, -22, 66), (26, -40, 79),
-        (24, -22, 81), (49, -46, 54), (64, -25, 20), (57, -54, 12), (43, -72, 44), (20, -82, 73), (36, -66, 63),
+        (24, -22, 81), (46, -46, 55), (63, -25, 20), (53, -51, 10), (42, -59.5, 30), (31, -69, 48), (18, -79, 70), (10, -84, 76.5), (28, -66, 64),
         # below and behind the jaw
-        (24, -80, 42), (36, -64, 8), (62, -25, -22), (44, -48, -40),
+        (17, -78, 46), (42, -62, 2), (28, -70, 19), (60, -25, -22), (46, -58, -30),
     ],
     float,
 )  # fmt: skip
@@ -54,7 +54,7 @@ def _radius_fit() -> tuple[Array, Array, Array]:
     directions = np.stack(
         [np.sin(grid_x) * np.cos(grid_y), np.sin(grid_y), np.cos(grid_x) * np.cos(grid_y)], axis=-1
     ).reshape(-1, 3)
-    fit = RBFInterpolator(points / radius[:, None], radius, kernel="thin_plate_spline", smoothing=0.02)
+    fit = RBFInterpolator(points / radius[:, None], radius, kernel="thin_plate_spline", smoothing=0.05)
     return fit(directions).reshape(181, 361), grid_x, grid_y
 
 
@@ -122,11 +122,11 @@ def eye_outline(count: int) -> tuple[Array, Array]:
     """The lids' edge around the eye on the image's right: x, y [2 count], from the inner corner over the upper lid."""
     s = np.arange(count) / count
     s = s + 0.04 * np.sin(2 * np.pi * s)
-    inner, outer = EYE[0] - 15.0, EYE[0] + 15.0
+    inner, outer = EYE[0] - 14.2, EYE[0] + 14.2
     across = np.concatenate([inner + (outer - inner) * s, outer - (outer - inner) * s])
     u = (across - inner) / (outer - inner)
     line = 24.6 + 2.0 * u
-    upper = 6.3 * np.power(np.clip(np.sin(np.pi * u**0.88), 0, 1), 0.72)
+    upper = 6.1 * np.power(np.clip(np.sin(np.pi * u**0.88), 0, 1), 0.72)
     lower = -4.6 * np.power(np.clip(np.sin(np.pi * u**1.12), 0, 1), 0.80)
     return across, line + np.concatenate([upper[:count], lower[count:]])
 
@@ -183,7 +183,7 @@ def face_depth(x: Array, y: Array, upper: NDArray[np.bool_]) -> Array:
     """z [N] of the whole face at x, y; `upper` says for points beside the mouth's line to which lip they belong."""
     ax = np.abs(x)
     z = front_depth(x, y)
-    z = z - 6.5 * bump(ax, y, 31, 26, 17, 11) - 2.2 * bump(ax, y, 17, 27, 6, 9)  # sockets
+    z = z - 6.5 * bump(ax, y, 31, 26, 17, 11) - 7.5 * bump(ax, y, 16.5, 25, 5.5, 7)  # sockets
     z = z + 3.4 * bump(ax, y, 27, 43, 22, 7) * smooth_step(ax, 4, 16) - 1.5 * bump(x, y, 0, 36, 7, 8)  # brow ridge
     z = z + 2.6 * bump(ax, y, 47, 4, 15, 10)  # cheekbones
     z = z - 2.0 * bump(ax, y, 50, -24, 13, 15)  # hollow of the cheek

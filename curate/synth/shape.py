@@ -34,10 +34,10 @@ class Places:
         self.taper = taper
         self.rim_u = self.upper * taper * np.exp(-(((self.y - edge_u) / 5) ** 2))
         self.rim_l = self.lower * taper * np.exp(-(((self.y - edge_l) / 5) ** 2))
-        u = np.clip((self.ax - (EYE[0] - 15)) / 30, 0, 1)
-        near = np.sin(np.pi * u) * (np.abs(self.ax - EYE[0]) < 15)
+        u = np.clip((self.ax - (EYE[0] - 14.2)) / 28.4, 0, 1)
+        near = np.sin(np.pi * u) * (np.abs(self.ax - EYE[0]) < 14.2)
         line = 24.6 + 2.0 * u
-        self.lid_u = near * np.exp(-(((self.y - line - 6.3 * near) / 5.0) ** 2)) * self.front
+        self.lid_u = near * np.exp(-(((self.y - line - 6.1 * near) / 5.0) ** 2)) * self.front
         self.lid_l = near * np.exp(-(((self.y - line + 4.6 * near) / 4.0) ** 2)) * self.front * (self.y < line)
 
     def g(self, cx: float, cy: float, rx: float, ry: float) -> Array:
@@ -83,8 +83,8 @@ def basis() -> Array:
         "cheekbone_width": _along(X, 3.0 * side * np.exp(-(((y - 3) / 22) ** 2)) * smooth_step(ax, 25, 60) * skull),
         "cheekbone_height": _along(Y, 2.6 * g(50, 3, 18, 14)) + _along(Z, 1.6 * g(48, 7, 14, 9)),
         "cheek_fullness": _along(X, 3.4 * side * g(52, -26, 22, 24)) + _along(Z, 3.0 * g(44, -24, 18, 20)),
-        "jaw_width": _along(X, 4.6 * side * np.exp(-(((y + 55) / 27) ** 2)) * smooth_step(ax, 12, 50) * skull),
-        "jaw_angle": _along(Y, -4.5 * sculpt.bump(ax, y, 55, -55, 24, 20) * smooth_step(z, -20, 20) * skull),
+        "jaw_width": _along(X, 3.5 * side * np.exp(-(((y + 55) / 27) ** 2)) * smooth_step(ax, 12, 50) * skull),
+        "jaw_angle": _along(Y, -3.0 * sculpt.bump(ax, y, 52, -48, 30, 28) * smooth_step(z, -40, 40) * skull),
         "chin_width": _along(X, 3.4 * side * g(16, -78, 18, 16)),
         "chin_length": _along(Y, -4.5 * smooth_step(y, -52, -88) * smooth_step(z, -10, 40) * skull),
         "chin_protrusion": _along(Z, 4.0 * g(0, -75, 24, 18)),
@@ -116,7 +116,7 @@ def basis() -> Array:
         "lip_protrusion": _along(Z, 2.0 * g(0, -41, 25, 13)),
         "ear_size": _ear(p, 0.085),
         "ear_angle": _along(X, np.sign(x) * 3.0 * p.rows("ear") * smooth_step(z, 5, -28)),
-        "neck_width": _along(X, 5.0 * np.tanh(mesh.points[:, 0] / 30) * p.rows("body") * smooth_step(y, -150, -120)),
+        "neck_width": _along(X, 3.2 * np.tanh(mesh.points[:, 0] / 30) * p.rows("body") * smooth_step(y, -150, -120)),
         "shoulder_width": _along(X, 9.0 * mesh.points[:, 0] / 200 * p.rows("body")),
         "asymmetry_nose": _along(X, 1.1 * sculpt.bump(x, y, 0, -8, 16, 22) * p.front),
         "asymmetry_mouth": _along(Y, 1.0 * np.tanh(x / 18) * g(0, -41, 34, 16)),

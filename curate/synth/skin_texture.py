@@ -142,7 +142,7 @@ def _age(p: _Paint) -> None:
         * smooth_step(p.y, 36, 40)
         * smooth_step(p.y, 54, 48)
     )
-    p.scale(np.clip(age * lines, 0, 1.4) * p.front, (0.74, 0.66, 0.64))
+    p.scale(0.75 * np.clip(age * lines, 0, 1.2) * p.front, (0.78, 0.70, 0.68))
     spots = noise.octaves(p.rng, len(p.x), 40, 2)
     p.scale(0.5 * age * smooth_step(spots, 1.2, 2.0) * p.front, (0.80, 0.70, 0.64))
 
@@ -168,10 +168,10 @@ def _lips(p: _Paint) -> None:
 
 def _eyes(p: _Paint) -> None:
     n = p.named
-    inner, outer = sculpt.EYE[0] - 15, sculpt.EYE[0] + 15
+    inner, outer = sculpt.EYE[0] - 14.2, sculpt.EYE[0] + 14.2
     u = np.clip((p.ax - inner) / (outer - inner), 0, 1)
     line = 24.6 + 2.0 * u
-    top = line + 6.3 * np.power(np.clip(np.sin(np.pi * u**0.88), 0, 1), 0.72)
+    top = line + 6.1 * np.power(np.clip(np.sin(np.pi * u**0.88), 0, 1), 0.72)
     low = line - 4.6 * np.power(np.clip(np.sin(np.pi * u**1.12), 0, 1), 0.80)
     beside = smooth_step(p.ax, inner - 1.5, inner + 1.5) * smooth_step(p.ax, outer + 3.0, outer - 0.5) * p.front
     over, under = p.y - top, low - p.y
@@ -205,10 +205,11 @@ def _beard(p: _Paint) -> None:
         return
     wobble = 2.5 * noise.smooth(p.rng, side, side, 30, 30)
     line = np.interp(p.ax, (0, 18, 30, 45, 58, 70), (-56, -52, -36, -26, -12, 8))
-    chin = smooth_step(line - p.y + wobble, -3, 6) * smooth_step(p.z, -12, 10)
+    chin = smooth_step(line - p.y + wobble, -6, 9) * smooth_step(p.z, -12, 10)
     edge_u, edge_l = sculpt.upper_lip_edge(p.x), sculpt.lower_lip_edge(p.x)
-    lip = smooth_step(p.y - edge_u, 0.5, 2.5) * smooth_step(p.y, -21, -24) * smooth_step(p.ax, 32, 24)
-    beside = smooth_step(p.ax, 24, 28) * smooth_step(p.y, -28, -34) * smooth_step(p.ax, 40, 30)
+    arch = -22.0 - 0.012 * p.ax**2 + 0.5 * wobble
+    lip = smooth_step(p.y - edge_u, 0.5, 2.5) * smooth_step(p.y, arch, arch - 5) * smooth_step(p.ax, 33, 24)
+    beside = smooth_step(p.ax, 23, 28) * smooth_step(p.y, -30, -40) * smooth_step(p.ax, 42, 30)
     soul = 0.7 * smooth_step(p.ax, 7, 4) * smooth_step(edge_l - p.y, 0.5, 2)
     outside_lips = 1 - smooth_step(p.y, edge_l - 1.0, edge_l + 0.5) * smooth_step(p.y, edge_u + 1.0, edge_u - 0.5) * (
         p.ax < 26
@@ -235,13 +236,13 @@ def _brows(p: _Paint) -> None:
     s = np.clip((p.ax - start) / (end - start), 0, 1)
     arch = 2.0 + 5.5 * n["brow_arch"]
     centre = 41.5 + arch * np.sin(np.pi * np.clip(s, 0, 1) ** 1.35 * 0.86) + 1.5 * s
-    half = (1.6 + 3.0 * n["brow_thickness"]) * np.power(1 - s, 0.45) * (0.75 + 0.25 * smooth_step(s, 0, 0.15)) + 0.15
+    half = (2.0 + 3.0 * n["brow_thickness"]) * np.power(1 - s, 0.45) * (0.75 + 0.25 * smooth_step(s, 0, 0.15)) + 0.15
     ragged = noise.smooth(p.rng, side, side, side // 5, side // 5)
     body = np.exp(-np.power(np.abs(p.y - centre) / (half * (1 + 0.18 * ragged)), 3.0))
     ends = smooth_step(p.ax, start - 2.5, start + 3.5) * smooth_step(p.ax, end + 2.0, end - 5)
     across = (p.ax * 0.9 - (p.y - centre) * 1.1) / 0.55
     strands = 0.5 + 0.5 * np.sin(across + 2.2 * ragged)
-    weight = body * ends * p.front * (0.45 + 0.5 * n["brow_darkness"]) * (0.72 + 0.28 * strands)
+    weight = body * ends * p.front * (0.62 + 0.38 * n["brow_darkness"]) * (0.72 + 0.28 * strands)
     p.mix(np.clip(weight * 1.15, 0, 0.95), hair.colour({**n, "hair_grey": 0.6 * n["hair_grey"]}) * 0.65 + 0.004)
 
 
@@ -249,8 +250,8 @@ def _scalp(p: _Paint) -> None:
     side = len(p.x)
     points = np.stack([p.x.ravel(), p.y.ravel(), p.z.ravel()], axis=1).astype(np.float64)
     inside = hair.depth_in_hair(points, p.named).reshape(side, side)
-    ragged = 2.2 * noise.smooth(p.rng, side, side, side // 4, side // 4)
-    weight = smooth_step(inside + ragged, -5.0, 5.0)
+    ragged = 1.3 * noise.smooth(p.rng, side, side, side // 3, side // 3)
+    weight = smooth_step(inside + ragged, -6.5, 2.5)
     thin = 1 - 0.75 * smooth_step(np.array(p.named["baldness"]), 0.3, 0.6) * smooth_step(p.y, 70, 100) * (inside < 0)
     p.mix(0.92 * weight * thin, hair.colour(p.named))
     p.scale(0.5 * np.exp(-((inside / 6.0) ** 2)) * smooth_step(p.y, 10, 40), (0.72, 0.68, 0.66))

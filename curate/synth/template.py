@@ -112,6 +112,19 @@ def _outside_eyes(points: Array) -> Array:
     return points[(ring**2).sum(axis=1) > 1]
 
 
+def _facing(points: Array) -> Array:
+    """The points at which the mean face is no steeper than about 60 degrees."""
+    x, y = points[:, 0], points[:, 1]
+    slope = [
+        sculpt.front_depth(x + dx, y + dy) - sculpt.front_depth(x - dx, y - dy) for dx, dy in ((1.0, 0.0), (0.0, 1.0))
+    ]
+    z = sculpt.front_depth(x, y)
+    offset = np.stack([x, y, z], axis=1) - CENTRE
+    distance = np.linalg.norm(offset, axis=1)
+    on_surface = np.abs(sculpt.radius(offset / distance[:, None]) / distance - 1) < 0.01
+    return points[(np.hypot(*slope) / 2 < 1.7) & on_surface]
+
+
 @cache
 def skin() -> Skin:
     """The mean head's skin (made once, about a second)."""
@@ -124,7 +137,7 @@ def skin() -> Skin:
     fixed = np.concatenate([eye, eye * (-1, 1), *mouth, corner])
     nose = _halves(_outside_eyes(_thin(_grid(2.0, (0, 21), (-25, 36)), fixed, 1.6)))
     near = np.concatenate([fixed, nose])
-    face = _halves(_outside_eyes(_thin(_grid(4.2, (0, 54), (-84, 88)), near, 3.0)))
+    face = _halves(_facing(_outside_eyes(_thin(_grid(4.2, (0, 54), (-88, 88)), near, 3.0))))
     plane = np.concatenate([near, face])
     line = sculpt.lip_line(plane[:, 0])
     lip = np.where(np.abs(plane[:, 0]) < MOUTH_HALF + 14, np.where(plane[:, 1] >= line, 1, -1), 0).astype(np.int8)
@@ -167,7 +180,7 @@ def _close(triangles: Ints, chart: Array) -> Ints:
     """A fan from the outer border to the last point, the back of the head, which the chart has no place for."""
     edges = np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]])
     known = {(int(a), int(b)) for a, b in edges}
-    border = [(a, b) for a, b in edges.tolist() if (b, a) not in known and np.hypot(*chart[a]) > 2]
+    border = [(a, b) for a, b in edges.tolist() if (b, a) not in known and np.hypot(*chart[a]) > 2.4]
     return np.array([(b, a, len(chart) - 1) for a, b in border], np.int32)
 
 
@@ -183,7 +196,7 @@ def _around(face: Array) -> Array:
     hull = Delaunay(face[ConvexHull(face).vertices] * 1.03)
     points = []
     angle = 0.45
-    while angle < 2.75:
+    while angle < 2.9:
         count = max(12, int(2 * np.pi * np.sin(min(angle, np.pi / 2)) * 0.5 / (0.035 + 0.025 * angle)) * 2)
         turn = (np.arange(count // 2) + 0.5) / (count // 2) * np.pi
         points.append(np.stack([angle * np.sin(turn), angle * np.cos(turn)], axis=1))

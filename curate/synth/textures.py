@@ -59,7 +59,7 @@ def _eye(named: dict[str, float], rng: np.random.Generator) -> Array:
     v, u = np.mgrid[0:side, 0:side] / (side - 1.0) - 0.5
     r, turn = np.hypot(u, v) * parts.EYE_SPAN, np.arctan2(v, u)
     veins = np.abs(noise.smooth(rng, side, side, 14, 14))
-    white = np.array([0.66, 0.63, 0.60]) * (1 - 0.10 * smooth_step(r, 6, 11))[..., None]
+    white = np.array([0.50, 0.475, 0.45]) * (1 - 0.10 * smooth_step(r, 6, 11))[..., None]
     vein = 0.25 * np.exp(-((veins / 0.08) ** 2)) * smooth_step(r, 6.5, 10)
     white = white * (1 - vein[..., None] * np.array([0.1, 0.6, 0.6]))
     hue, light = named["iris_hue"], named["iris_lightness"]
@@ -97,7 +97,7 @@ def _mouth(rng: np.random.Generator) -> Array:
 def _hair(named: dict[str, float], rng: np.random.Generator, side: int = 448) -> Array:
     v, u = np.mgrid[0:side, 0:side] / (side - 1.0) - 0.5
     reach, turn = np.hypot(u, v) * 2, np.arctan2(u, v)
-    wave = named["hair_curl"] * 0.35 * np.sin(reach * 30 + 6 * noise.smooth(rng, side, side, 5, 5))
+    wave = named["hair_curl"] * 0.10 * np.sin(reach * 34 + 3 * noise.smooth(rng, side, side, 5, 5))
     wave = wave + 0.05 * noise.smooth(rng, side, side, 12, 12)
     strands = np.zeros((side, side))
     for count, weight in ((60, 0.5), (150, 0.8), (420, 0.7)):
