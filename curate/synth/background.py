@@ -16,7 +16,7 @@ def background(seed: int, brightness: float, size: int) -> Picture:
     rng = np.random.default_rng((seed, 1))
     side = 256
     v, u = np.mgrid[0:side, 0:side] / (side - 1.0)
-    hue, saturation = rng.random(), rng.random() ** 1.5 * 0.7
+    hue, saturation = rng.random(), rng.random() ** 1.5 * 0.5
     first = np.array(colorsys.hsv_to_rgb(hue, saturation, 0.9)) ** 2.0
     second = np.array(colorsys.hsv_to_rgb((hue + rng.uniform(-0.2, 0.2)) % 1, saturation * rng.random(), 0.7)) ** 2.0
     slope = rng.uniform(-1, 1, 2)
@@ -26,7 +26,7 @@ def background(seed: int, brightness: float, size: int) -> Picture:
     if kind >= 1:
         for _ in range(int(rng.integers(3, 14))):
             x, y, w, h = rng.random(), rng.random(), rng.uniform(0.04, 0.5), rng.uniform(0.04, 0.7)
-            shade = np.array(colorsys.hsv_to_rgb(rng.random(), rng.random() * 0.7, rng.random())) ** 2.0
+            shade = np.array(colorsys.hsv_to_rgb(rng.random(), rng.random() ** 2 * 0.7, rng.random())) ** 2.0
             if kind == 3 and rng.random() < 0.6:
                 inside = (((u - x) / (w * 0.3)) ** 2 + ((v - y) / (w * 0.3)) ** 2 < 1).astype(float)
             else:

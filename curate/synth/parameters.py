@@ -97,7 +97,7 @@ class Scene:
 def sample_identity(seed: int, index: int) -> Identity:
     """Person `index` of the population `seed`; the same arguments give the same person everywhere."""
     rng = np.random.default_rng((seed, index, 0))
-    values = dict(zip(SHAPE, np.clip(rng.normal(0, 0.85, len(SHAPE)), -2, 2), strict=True))
+    values = dict(zip(SHAPE, np.clip(rng.normal(0, 1.05, len(SHAPE)), -2.2, 2.2), strict=True))
     values |= dict(zip(APPEARANCE, rng.random(len(APPEARANCE)), strict=True))
     _correlate(values, rng)
     coefficients = np.array([values[name] for name in IDENTITY], np.float32)
@@ -122,7 +122,7 @@ def _correlate(values: dict[str, float], rng: np.random.Generator) -> None:
     values["iris_lightness"] *= 1 - 0.8 * melanin
     values["freckles"] = float(rng.random() ** 3 * (1 - melanin))
     values["hair_grey"] = float(np.clip((old - 0.55) * 2.5 * rng.random(), 0, 1))
-    values["baldness"] = float(male * (rng.random() < 0.25 + 0.25 * old) * rng.random())
+    values["baldness"] = float(male * (rng.random() < 0.15 + 0.25 * old) * rng.uniform(0.4, 1.0))
     long = rng.random() < (0.12 if male else 0.75)
     values["hair_length"] = float(0.35 + 0.65 * rng.random() if long else 0.25 * rng.random())
     values["hair_fringe"] = float(rng.random() * (rng.random() < 0.35))

@@ -61,17 +61,23 @@ def visible(
             continue
         x0, x1 = max(int(np.ceil(left - 0.5)), 0), min(int(np.floor(right - 0.5)), width - 1)
         y0, y1 = max(int(np.ceil(top - 0.5)), 0), min(int(np.floor(bottom - 0.5)), height - 1)
+        if x1 < x0 or y1 < y0:
+            continue
         inverse = np.float32(1.0) / area
-        za, zb, zc = points[a, 2], points[b, 2], points[c, 2]
+        zc = points[c, 2]
+        za, zb = points[a, 2] - zc, points[b, 2] - zc
+        along_a, along_b = (by - cy) * inverse, (cy - ay) * inverse  # change of the weights of a and b per pixel in x
+        px = np.float32(x0 + 0.5)
         for y in range(y0, y1 + 1):
             py = np.float32(y + 0.5)
+            first_a = ((bx - px) * (cy - py) - (by - py) * (cx - px)) * inverse
+            first_b = ((cx - px) * (ay - py) - (cy - py) * (ax - px)) * inverse
             for x in range(x0, x1 + 1):
-                px = np.float32(x + 0.5)
-                wa = ((bx - px) * (cy - py) - (by - py) * (cx - px)) * inverse
-                wb = ((cx - px) * (ay - py) - (cy - py) * (ax - px)) * inverse
-                wc = np.float32(1.0) - wa - wb
-                if wa >= 0.0 and wb >= 0.0 and wc >= 0.0:
-                    z = wa * za + wb * zb + wc * zc
+                step = np.float32(x - x0)
+                wa = first_a + step * along_a
+                wb = first_b + step * along_b
+                if wa >= 0.0 and wb >= 0.0 and wa + wb <= 1.0:
+                    z = zc + wa * za + wb * zb
                     if z < near[y, x]:
                         near[y, x] = z
                         ids[y, x] = f

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
@@ -9,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from curate.angles import rotation
-from curate.synth import background, head, landmarks, parts, raster, sculpt, template
+from curate.synth import background, head, landmarks, lighting, parts, raster, template
 from curate.synth.parameters import EXPRESSION, Identity, Motion, Scene
 
 Floats = NDArray[np.float32]
@@ -33,11 +34,12 @@ class Rendered:
 
 
 def render_frames(
-    identity: Identity, motion: Motion, scene: Scene, size: int = 256, *, device: str = "cpu", shadows: bool = False
+    identity: Identity, motion: Motion, scene: Scene, size: int = 256, *, device: str = "cpu", shadows: bool = True
 ) -> Rendered:
     """Render T frames of size x size pixels of one person.
 
-    Every frame depends on its own motion alone, so any split into calls gives the same bytes. `shadows` lets the head
+    Every frame depends on its own motion alone, so any split into calls gives the same bytes. `device` draws the pixels
+    there (any torch device; "cpu" is compiled code). `shadows` lets the head
     shade itself from the key light. ValueError for sizes below 16 or motion of another form.
     """
     _check(motion, size)
@@ -45,36 +47,79 @@ def render_frames(
     placed, gaze = head.pose(person, motion)
     camera = intrinsics(motion.focal, size)
     still = background.background(scene.background, scene.brightness, size)
-    count = len(motion)
-    frames = np.empty((count, size, size, 3), np.uint8)
-    mask = np.empty((count, size, size), np.uint8)
-    points2d = np.empty((count, 68, 2), np.float32)
-    visible = np.empty((count, 68), bool)
-    box = np.empty((count, 4), np.float32)
-    table = raster.gamma_table()
-    for t in range(count):
-        screen = project(placed[t], camera)
-        light, shine = _light(person, placed[t], motion.expression[t], scene, shadows)
-        uv = _look(person.surface.uv, gaze[t])
-        textures = person.coarse if size < SMALL else person.fine
-        edges = _edges(screen, SAMPLES)
-        ids, near = raster.visible(
-            edges, person.surface.triangles, person.surface.two_sided, size * SAMPLES, size * SAMPLES
-        )
-        colour, share = raster.paint(
-            ids, edges, person.surface.triangles, person.surface.material, uv, light, shine,
-            textures.texels, textures.table, _head_materials(), still, SAMPLES,
-        )  # fmt: skip
-        frames[t] = raster.develop(colour * np.float32(scene.exposure), table)
-        mask[t] = np.round(share * 255).astype(np.uint8)
-        chosen = landmarks.vertices()
-        points2d[t] = screen[chosen, :2]
-        visible[t] = _seen(edges[chosen], near)
-        box[t] = _face_box(screen)
+    chosen = landmarks.vertices()
+    screen = project(placed, camera)
+    edges = _edges(screen, SAMPLES)
+    uv = _look(person.surface.uv, gaze)
+    textures = person.coarse if size < SMALL else person.fine
+    draw = _draw if device == "cpu" else _draw_on(device)
+    frames, mask, seen = [], [], []
+    for t, activations in enumerate(motion.expression):
+        light, shine = lighting.light(person, placed[t], activations, scene, shadows)
+        colour, share, near = draw(person.surface, edges[t], uv[t], light, shine, textures, still)
+        frames.append(raster.develop(colour * np.float32(scene.exposure), raster.gamma_table()))
+        mask.append(np.round(share * 255).astype(np.uint8))
+        seen.append(_seen(edges[t, chosen], near))
     return Rendered(
-        frames, mask, points2d, np.ascontiguousarray(placed[:, landmarks.vertices()]), visible,
-        rotation(motion.angles).astype(np.float32), motion.translation.astype(np.float32), camera.astype(np.float32), box,
+        frames=np.stack(frames),
+        mask=np.stack(mask),
+        landmarks=np.ascontiguousarray(screen[:, chosen, :2]),
+        landmarks3d=np.ascontiguousarray(placed[:, chosen]),
+        visible=np.stack(seen),
+        rotation=rotation(motion.angles).astype(np.float32),
+        translation=motion.translation.astype(np.float32),
+        camera=camera.astype(np.float32),
+        box=np.stack([_face_box(points) for points in screen]),
+    )
+
+
+Drawing = tuple[Floats, Floats, Floats]
+"""Of one frame: colour [S, S, 3], share of the head [S, S], depth at the finer pixels."""
+
+
+def _draw(
+    surface: raster.Surface,
+    edges: Floats,
+    uv: Floats,
+    light: Floats,
+    shine: Floats,
+    textures: raster.Textures,
+    still: Floats,
+) -> Drawing:
+    """One frame on the CPU."""
+    side = len(still) * SAMPLES
+    ids, near = raster.visible(edges, surface.triangles, surface.two_sided, side, side)
+    colour, share = raster.paint(
+        ids, edges, surface.triangles, surface.material, uv, light, shine,
+        textures.texels, textures.table, _head_materials(), still, SAMPLES,
     )  # fmt: skip
+    return colour, share, near
+
+
+def _draw_on(device: str) -> Callable[..., Drawing]:
+    """`_draw` on a torch device."""
+    import torch
+
+    from curate.synth import raster_torch
+
+    def draw(
+        surface: raster.Surface,
+        edges: Floats,
+        uv: Floats,
+        light: Floats,
+        shine: Floats,
+        textures: raster.Textures,
+        still: Floats,
+    ) -> Drawing:
+        side = len(still) * SAMPLES
+        points, at, lit, glint = (torch.from_numpy(value).to(device)[None] for value in (edges, uv, light, shine))
+        ids, near = raster_torch.visible(points, surface, side, side)
+        ground = torch.from_numpy(still).to(device)
+        heads = _head_materials()
+        colour, share = raster_torch.paint(ids, points, surface, at, lit, glint, textures, heads, ground, SAMPLES)
+        return colour[0].cpu().numpy(), share[0].cpu().numpy(), near[0].cpu().numpy()
+
+    return draw
 
 
 def _check(motion: Motion, size: int) -> None:
@@ -103,7 +148,7 @@ def project(points: NDArray[np.floating], camera: NDArray[np.floating]) -> Float
 def _edges(screen: Floats, samples: int) -> Floats:
     """Pixels with integers at centres to finer pixels with integers at edges."""
     out = screen.copy()
-    out[:, :2] = (out[:, :2] + np.float32(0.5)) * np.float32(samples)
+    out[..., :2] = (out[..., :2] + np.float32(0.5)) * np.float32(samples)
     return out
 
 
@@ -115,99 +160,16 @@ def _head_materials() -> NDArray[np.uint8]:
 @cache
 def _eye_rows() -> NDArray[np.int64]:
     mesh = parts.mesh()
-    return np.concatenate([np.arange(mesh.part[f"eye_{side}"].start, mesh.part[f"eye_{side}"].stop) for side in ("left", "right")])
+    return np.concatenate(
+        [np.arange(mesh.part[f"eye_{side}"].start, mesh.part[f"eye_{side}"].stop) for side in ("left", "right")]
+    )
 
 
 def _look(uv: Floats, gaze: Floats) -> Floats:
-    out = uv.copy()
-    out[_eye_rows()] -= gaze
+    """Texture coordinates [T, V, 2] with the irises where the eyes look."""
+    out = np.repeat(uv[None], len(gaze), axis=0)
+    out[:, _eye_rows()] -= gaze[:, None]
     return out
-
-
-@cache
-def _coats() -> tuple[Floats, Floats]:
-    """Per vertex: strength and sharpness of the gloss."""
-    mesh = parts.mesh()
-    strength, sharp = np.full(len(mesh.points), 0.05, np.float32), np.full(len(mesh.points), 12.0, np.float32)
-    for name, (s, e) in {"eye": (0.55, 160.0), "teeth": (0.25, 40.0), "hair": (0.05, 14.0), "curtain": (0.05, 14.0),
-                         "body": (0.012, 6.0), "glasses": (0.25, 30.0), "tongue": (0.15, 30.0), "cavity": (0.02, 10.0), "lip": (0.09, 26.0)}.items():  # fmt: skip
-        for part, place in mesh.part.items():
-            if part.startswith(name):
-                strength[place.rows], sharp[place.rows] = s, e
-    skin = mesh.part["skin"].rows
-    plane = template.skin().plane
-    ax, y = np.abs(plane[:, 0]), plane[:, 1]
-    lips = sculpt.bump(ax, y, 0, -46, 16, 4) * 0.05 + 0.05 * sculpt.bump(ax, y, 0, -8, 9, 12) + 0.035 * sculpt.bump(ax, y, 0, 62, 34, 18)
-    strength[skin] += lips.astype(np.float32)
-    return strength, sharp
-
-
-@cache
-def _tints() -> Floats:
-    """Per vertex: factors of light that no texture carries: the red corner and the lid's shade on the eye."""
-    mesh = parts.mesh()
-    tint = np.ones((len(mesh.points), 3), np.float32)
-    for side, sign in (("left", -1.0), ("right", 1.0)):
-        rows = mesh.part[f"eye_{side}"].rows
-        x = (mesh.points[rows, 0] - sign * sculpt.EYE[0]) * sign
-        y = mesh.points[rows, 1] - sculpt.EYE[1]
-        corner = sculpt.smooth_step(x, -9.5, -13.5)[:, None]
-        shade = 1 - 0.55 * sculpt.smooth_step(y, 1.5, 6.5) - 0.12 * sculpt.smooth_step(np.abs(x), 6, 14)
-        tint[rows] = (1 - corner * (0.15, 0.50, 0.52)) * shade[:, None]
-    return tint
-
-
-def _light(person: head.Head, points: Floats, activations: Floats, scene: Scene, shadows: bool) -> tuple[Floats, Floats]:
-    """Diffuse light and gloss [V, 3] at every vertex."""
-    normal = raster.normals(points, person.surface.triangles)
-    key = np.asarray(scene.key_direction, np.float32)
-    facing = normal @ key
-    sky = person.open_sky[:, None]
-    up = (0.5 - 0.5 * normal[:, 1:2]).astype(np.float32)
-    ambient = (up * np.float32(scene.ambient) + (1 - up) * np.float32(scene.bounce)) * sky
-    wrap = np.array([0.34, 0.22, 0.18], np.float32)
-    lit = np.maximum((facing[:, None] + wrap) / (1 + wrap), 0)
-    block = (0.45 + 0.55 * sky)
-    if shadows:
-        block = block * _shadow(person, points, key)[:, None]
-    light = ambient + lit * np.float32(scene.key) * block
-    opened = float(activations[EXPRESSION.index("jaw_open")])
-    mesh = parts.mesh()
-    for name, least in (("cavity", 0.10), ("tongue", 0.25), ("teeth_upper", 0.45), ("teeth_lower", 0.35)):
-        light[mesh.part[name].rows] *= np.float32(min(1.0, least + 0.6 * opened))
-    light *= _tints()
-    strength, sharp = _coats()
-    view = -points / np.linalg.norm(points, axis=1, keepdims=True)
-    middle = view + key
-    middle /= np.linalg.norm(middle, axis=1, keepdims=True)
-    glint = np.power(np.maximum((normal * middle).sum(axis=1), 0), sharp) * strength * np.minimum(1, person.open_sky * 1.3)
-    glint = glint * (0.35 + 1.3 * person_gloss(person))
-    shine = glint[:, None] * np.float32(scene.key) * block
-    return np.ascontiguousarray(light, np.float32), np.ascontiguousarray(shine, np.float32)
-
-
-def person_gloss(person: head.Head) -> float:
-    """How much a person's skin shines, [0, 1]."""
-    return person.gloss
-
-
-def _shadow(person: head.Head, points: Floats, key: Floats) -> Floats:
-    """[V] share of the key light that reaches a vertex past the rest of the head."""
-    size = 256
-    side = np.cross(key, (0.11, 0.97, 0.2)).astype(np.float32)
-    side /= np.linalg.norm(side)
-    down = np.cross(key, side)
-    middle = points.mean(axis=0)
-    view = np.stack([(points - middle) @ side, (points - middle) @ down, -((points - middle) @ key)], axis=1)
-    view[:, :2] = (view[:, :2] + 260) / 520 * size
-    view = np.ascontiguousarray(view, np.float32)
-    _, near = raster.visible(view, person.surface.triangles, np.ones_like(person.surface.two_sided), size, size)
-    lit = np.zeros(len(points), np.float32)
-    for dx, dy in ((0, 0), (1.5, 0.5), (-0.5, 1.5), (-1.5, -0.5), (0.5, -1.5)):
-        column = np.clip((view[:, 0] + dx).astype(int), 0, size - 1)
-        row = np.clip((view[:, 1] + dy).astype(int), 0, size - 1)
-        lit += view[:, 2] <= near[row, column] + 9.0
-    return np.asarray(0.25 + 0.75 * lit / 5, np.float32)
 
 
 def _seen(points: Floats, near: Floats) -> NDArray[np.bool_]:

@@ -85,7 +85,7 @@ def basis() -> Array:
         "cheek_fullness": _along(X, 3.4 * side * g(52, -26, 22, 24)) + _along(Z, 3.0 * g(44, -24, 18, 20)),
         "jaw_width": _along(X, 3.5 * side * np.exp(-(((y + 55) / 27) ** 2)) * smooth_step(ax, 12, 50) * skull),
         "jaw_angle": _along(Y, -3.0 * sculpt.bump(ax, y, 52, -48, 30, 28) * smooth_step(z, -40, 40) * skull),
-        "chin_width": _along(X, 3.4 * side * g(16, -78, 18, 16)),
+        "chin_width": _along(X, 2.8 * side * g(16, -78, 18, 16)),
         "chin_length": _along(Y, -4.5 * smooth_step(y, -52, -88) * smooth_step(z, -10, 40) * skull),
         "chin_protrusion": _along(Z, 4.0 * g(0, -75, 24, 18)),
         "brow_ridge": _along(Z, 1.9 * g(26, 43, 24, 8)),
@@ -122,7 +122,8 @@ def basis() -> Array:
         "asymmetry_mouth": _along(Y, 1.0 * np.tanh(x / 18) * g(0, -41, 34, 16)),
         "asymmetry_eyes": _along(Y, 0.8 * np.tanh(x / 10) * g(31, 28, 24, 18)),
     }
-    return np.stack([fields[name] for name in SHAPE]).astype(np.float32)
+    strong = ("eye", "nose", "mouth", "brow", "lid", "upper", "lower", "lip")
+    return np.stack([fields[name] * (1.2 if name.startswith(strong) else 1.0) for name in SHAPE]).astype(np.float32)
 
 
 def _ear(p: Places, share: float) -> Array:

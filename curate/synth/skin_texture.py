@@ -54,7 +54,7 @@ def tone(named: dict[str, float]) -> Array:
     base = np.array([np.interp(m, range(5), _TONES[:, k]) for k in range(3)])
     red, yellow = named["skin_redness"] - 0.5, named["skin_yellow"] - 0.5
     return np.asarray(
-        base * (1 + 0.10 * red, 1 - 0.14 * red, 1 - 0.12 * red) * (1, 1 + 0.03 * yellow, 1 - 0.30 * yellow)
+        base * (1 + 0.10 * red, 1 - 0.14 * red, 1 - 0.12 * red) * (1, 1 + 0.03 * yellow, 1 - 0.20 * yellow)
     )
 
 
@@ -105,7 +105,7 @@ def _blotches(p: _Paint) -> None:
     patches = noise.octaves(p.rng, side, 20, 3)
     p.scale(red * (0.10 + 0.04 * patches), (1.10, 0.86, 0.86))
     blush = 0.9 * p.g(43, -6, 19, 17) + 0.9 * p.g(0, -11, 11, 9) + 0.4 * p.g(0, -74, 14, 10) + 0.25 * p.g(0, 60, 40, 20)
-    p.scale(blush * red * (1 - 0.6 * dark), (1.03, 0.80, 0.80))
+    p.scale(0.75 * blush * red * (1 - 0.6 * dark), (1.02, 0.83, 0.83))
     p.scale(0.5 * p.g(30, 20, 22, 14), (0.93, 0.88, 0.90))
     p.scale(np.exp(-(((p.ax - 6.4) / 3.0) ** 2) - (((p.y + 19.2) / 1.7) ** 2)) * p.front, (0.10, 0.07, 0.07))
     p.scale(
@@ -235,7 +235,7 @@ def _brows(p: _Paint) -> None:
     start, end = 10.5 + 3.0 * (1 - n["brow_length"]), 45.0 + 5.0 * n["brow_length"]
     s = np.clip((p.ax - start) / (end - start), 0, 1)
     arch = 2.0 + 5.5 * n["brow_arch"]
-    centre = 41.5 + arch * np.sin(np.pi * np.clip(s, 0, 1) ** 1.35 * 0.86) + 1.5 * s
+    centre = 42.3 + arch * np.sin(np.pi * np.clip(s, 0, 1) ** 1.35 * 0.86) + 1.5 * s
     half = (2.0 + 3.0 * n["brow_thickness"]) * np.power(1 - s, 0.45) * (0.75 + 0.25 * smooth_step(s, 0, 0.15)) + 0.15
     ragged = noise.smooth(p.rng, side, side, side // 5, side // 5)
     body = np.exp(-np.power(np.abs(p.y - centre) / (half * (1 + 0.18 * ragged)), 3.0))
