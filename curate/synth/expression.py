@@ -58,9 +58,9 @@ def basis() -> Array:
         )
         * skin[:, None],
         "cheek_puff": (_along(X, 7.5 * side * g(46, -30, 17, 18)) + _along(Z, 6.5 * g(38, -30, 16, 17))) * skin[:, None],
-        "cheek_raise": (_along(Y, 2.6 * p.lid_l + 3.2 * cheek - 0.9 * p.lid_u) + _along(Z, 2.2 * cheek)) * skin[:, None],
+        "cheek_raise": (_along(Y, 3.8 * p.lid_l + 4.4 * cheek - 1.4 * p.lid_u) + _along(Z, 2.2 * cheek)) * skin[:, None],
         "nose_wrinkle": (
-            _along(Y, 3.0 * g(13, -12, 11, 10) - 2.4 * g(12, 40, 13, 9) + 1.6 * p.rim_u) + _along(X, 1.0 * side * g(13, -13, 8, 8))
+            _along(Y, 4.6 * g(13, -12, 12, 11) - 3.2 * g(12, 40, 14, 9) + 2.6 * p.rim_u) + _along(X, 1.0 * side * g(13, -13, 8, 8))
         )
         * skin[:, None],
         "blink_l": np.zeros((len(x), 3)),

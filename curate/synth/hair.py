@@ -32,7 +32,7 @@ def shell(points: Array, normals: Array, named: HairTraits, noise: Array) -> Arr
     inside = depth_in_hair(points, named)
     y = points[:, 1]
     height = 2.0 + 20.0 * named["hair_volume"] ** 1.5
-    lift = height * (0.35 + 0.65 * smooth_step(y, -30, 80)) * (1 + (0.25 + 0.5 * named["hair_curl"]) * noise)
+    lift = height * (0.35 + 0.65 * smooth_step(y, -30, 80)) * np.maximum(1 + (0.25 + 0.5 * named["hair_curl"]) * noise, 0.35)
     inside = inside - 3.0  # the skin's own paint reaches out further than the shell, and hides its edge
     lift = np.where(inside > 0, lift * smooth_step(inside, -3, 16) + 0.3, np.clip(0.3 + inside * 0.5, -4, 0.3))
     return points + normals * lift[:, None]
@@ -50,8 +50,8 @@ def curtain(named: HairTraits, noise: Array) -> Array | None:
     fall = 60 + 260 * (length - 0.3) / 0.7
     volume = 3.0 + 13.0 * named["hair_volume"]
     y = 62.0 - v * (62.0 + fall * 0.75)
-    wide = 74.0 + volume * (0.4 + 0.6 * smooth_step(v, 0.0, 0.3)) - 8.0 * smooth_step(v, 0.4, 0.75)
-    deep = 92.0 + volume - 20.0 * smooth_step(v, 0.35, 0.8)
+    wide = 68.0 + (6.0 + volume) * smooth_step(v, 0.0, 0.3) - 8.0 * smooth_step(v, 0.4, 0.75)
+    deep = 82.0 + (9.0 + volume) * smooth_step(v, 0.0, 0.35) - 20.0 * smooth_step(v, 0.35, 0.8)
     uneven = (1.2 + 5.0 * named["hair_curl"]) * noise.reshape(-1)
     x = np.sin(around) * (wide + uneven) * -1
     z = -8.0 + np.cos(around) * (deep + uneven)

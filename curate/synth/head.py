@@ -48,7 +48,7 @@ def head(identity: Identity) -> Head:
 def make(identity: Identity) -> Head:
     """Shape and paint a person: a quarter of a second."""
     mesh, named = parts.mesh(), identity.named
-    rng = np.random.default_rng(int(abs(identity.coefficients.astype(np.float64)).sum() * 1e6))
+    rng = np.random.default_rng((identity.seed, 1))
     points = mesh.points.copy()
     _dress(points, mesh, named, rng)
     shift = np.einsum("k,kvd->vd", identity.coefficients[: len(SHAPE)], shape.basis()).astype(np.float64)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from hashlib import sha256
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,6 +63,11 @@ class Identity:
     def named(self) -> dict[str, float]:
         """Coefficients by name."""
         return dict(zip(IDENTITY, self.coefficients.tolist(), strict=True))
+
+    @cached_property
+    def seed(self) -> int:
+        """Seed of all that is random in the looks (moles, strands of hair): the coefficients decide it."""
+        return int(sha256(np.ascontiguousarray(self.coefficients, np.float32).tobytes()).hexdigest()[:12], 16)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ import colorsys
 import numpy as np
 from numpy.typing import NDArray
 
-from curate.files import sha256_text
 from curate.synth import hair, noise, parts, raster, skin_texture
 from curate.synth.parameters import Identity
 from curate.synth.sculpt import Array, smooth_step
@@ -18,8 +17,7 @@ Picture = NDArray[np.float32]
 def textures(identity: Identity) -> list[NDArray[np.uint8]]:
     """One picture per material in the order of `parts.MATERIALS`, uint8 [h, w, 3] of 255 sqrt(linear albedo)."""
     named = identity.named
-    seed = int(sha256_text(identity.coefficients.tobytes().hex())[:12], 16)
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng((identity.seed, 0))
     made = {
         "skin": skin_texture.paint(named, rng),
         "plain": _plain(named, rng),
