@@ -39,4 +39,4 @@ def angles(matrix: Floats) -> NDArray[np.float64]:
     locked = cos_yaw < 1e-9
     pitch = np.where(locked, 0.0, np.arctan2(-m[..., 2, 1], m[..., 2, 2]))
     roll = np.where(locked, np.arctan2(-m[..., 0, 1], m[..., 1, 1]), np.arctan2(m[..., 1, 0], m[..., 0, 0]))
-    return np.degrees(np.stack([yaw, pitch, roll], axis=-1))
+    return np.asarray(np.degrees(np.stack([yaw, pitch, roll], axis=-1)), np.float64)

@@ -37,5 +37,6 @@ def background(seed: int, brightness: float, size: int) -> Picture:
         picture = cv2.GaussianBlur(picture, (0, 0), blur, borderType=cv2.BORDER_REFLECT)
     picture = picture * np.exp(0.06 * noise.octaves(rng, side, 6, 4, 0.7))[..., None]
     picture = picture * (brightness * 1.1 / max(float(picture.mean()) * 2.2, 0.2))
-    resized = cv2.resize(picture.astype(np.float32), (size, size), interpolation=cv2.INTER_AREA if size < side else cv2.INTER_CUBIC)
+    method = cv2.INTER_AREA if size < side else cv2.INTER_CUBIC
+    resized = cv2.resize(picture.astype(np.float32), (size, size), interpolation=method)
     return np.ascontiguousarray(np.clip(resized, 0.001, 1.8), np.float32)

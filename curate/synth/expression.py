@@ -9,7 +9,7 @@ import numpy as np
 from curate.synth import sculpt, template
 from curate.synth.parameters import EXPRESSION
 from curate.synth.sculpt import MOUTH_HALF, Array, smooth_step
-from curate.synth.shape import X, Y, Z, _along, places
+from curate.synth.shape import displace, places
 
 JAW = np.radians(18.0)  # the jaw's turn at `jaw_open` 1
 HINGE = np.array([0.0, -4.0, 8.0])  # of the jaw: y, z
@@ -20,60 +20,44 @@ RING_SHARE = (1.0, 0.90, 0.68, 0.40, 0.15, 0.0)  # of the lid's way that the rin
 def basis() -> Array:
     """[len(EXPRESSION), V, 3] float32: displacement in sculpting axes at full activation; blinks are 0 here."""
     p = places()
-    mesh, x, y, ax, side, g = p.mesh, p.x, p.y, p.ax, p.side, p.g
-    lip_reach = np.clip(ax / MOUTH_HALF, 0, 1.2)
-    left, right = smooth_step(x, -3, 20), smooth_step(x, 3, -20)  # halves of the image
+    y, side, g = p.y, p.side, p.g
+    reach = np.clip(p.ax / MOUTH_HALF, 0, 1.2)
+    left, right = smooth_step(p.x, -3, 20), smooth_step(p.x, 3, -20)  # halves of the image; the person's, mirrored
     skin = p.rows("skin") + p.rows("lip") + p.rows("lid")
-    corner = g(25, -41, 14, 13)
-    cheek = g(41, -8, 17, 15)
-    smile = (
-        _along(X, 5.0 * side * corner * lip_reach) + _along(Y, 5.5 * corner * lip_reach**2) + _along(Z, -3.0 * corner * lip_reach)
-        + _along(Y, 2.6 * cheek) + _along(Z, 2.6 * cheek) + _along(Y, 0.9 * p.lid_l)
-    )  # fmt: skip
-    brow = g(30, 45, 24, 10)
-    press = p.on_lips * g(0, -41, 26, 9)
+    corner, cheek, brow = g(25, -41, 14, 13), g(41, -8, 17, 15), g(30, 45, 24, 10)
+    nose, frown, puff = g(13, -13, 8, 8), g(14, 44, 13, 9), g(38, -30, 16, 17)
+    press = p.on_lips * g(0, -41, 26, 9) * p.taper
+    smile = displace(
+        5.0 * side * corner * reach,
+        5.5 * corner * reach**2 + 2.6 * cheek + 0.9 * p.lid_l,
+        2.6 * cheek - 3.0 * corner * reach,
+    )
+    raised = 7.0 * brow + 2.0 * g(28, 70, 26, 16)
+    bared = p.upper * p.taper * np.exp(-(((y + 37) / 8) ** 2))
+    dropped = p.lower * p.taper * np.exp(-(((y + 46) / 9) ** 2))
+    wrinkled = 4.6 * g(13, -12, 12, 11) - 3.2 * g(12, 40, 14, 9) + 2.6 * p.rim_u
+    pursed = -8.5 * side * g(22, -41, 15, 13) * reach
     fields: dict[str, Array] = {
-        "jaw_open": _jaw(skin),
-        "smile_l": smile * (left * skin)[:, None],
-        "smile_r": smile * (right * skin)[:, None],
-        "frown": (_along(X, 0.8 * side * corner) + _along(Y, -5.5 * corner * lip_reach**2)) * skin[:, None],
-        "pucker": (
-            _along(X, -8.5 * side * g(22, -41, 15, 13) * lip_reach)
-            + _along(Z, 6.0 * g(0, -41, 20, 12))
-            + _along(Y, 1.0 * p.rim_u - 1.2 * p.rim_l)
-        )
-        * skin[:, None],
-        "stretch": (_along(X, 5.5 * side * corner * lip_reach) + _along(Z, -1.8 * corner) + _along(Y, -1.0 * p.lower * corner))
-        * skin[:, None],
-        "upper_lip_raise": (
-            _along(Y, 5.0 * p.upper * p.taper * np.exp(-(((y + 37) / 8) ** 2)) + 1.2 * g(15, -14, 9, 8)) + _along(Z, 0.8 * p.rim_u)
-        )
-        * skin[:, None],
-        "lower_lip_drop": (
-            _along(Y, -5.5 * p.lower * p.taper * np.exp(-(((y + 46) / 9) ** 2))) + _along(Z, 1.0 * p.rim_l)
-        )
-        * skin[:, None],
-        "lips_press": (
-            _along(Z, -3.4 * press * p.taper) + _along(Y, -2.0 * p.rim_u + 2.2 * p.rim_l) + _along(Y, 1.0 * g(0, -60, 18, 8))
-        )
-        * skin[:, None],
-        "cheek_puff": (_along(X, 7.5 * side * g(46, -30, 17, 18)) + _along(Z, 6.5 * g(38, -30, 16, 17))) * skin[:, None],
-        "cheek_raise": (_along(Y, 3.8 * p.lid_l + 4.4 * cheek - 1.4 * p.lid_u) + _along(Z, 2.2 * cheek)) * skin[:, None],
-        "nose_wrinkle": (
-            _along(Y, 4.6 * g(13, -12, 12, 11) - 3.2 * g(12, 40, 14, 9) + 2.6 * p.rim_u) + _along(X, 1.0 * side * g(13, -13, 8, 8))
-        )
-        * skin[:, None],
-        "blink_l": np.zeros((len(x), 3)),
-        "blink_r": np.zeros((len(x), 3)),
-        "eye_wide": (_along(Y, 2.6 * p.lid_u - 0.5 * p.lid_l + 1.4 * brow)) * skin[:, None],
-        "brow_raise_l": _along(Y, (7.0 * brow + 2.0 * g(28, 70, 26, 16)) * left * skin),
-        "brow_raise_r": _along(Y, (7.0 * brow + 2.0 * g(28, 70, 26, 16)) * right * skin),
-        "brow_lower": (_along(Y, -4.8 * g(20, 44, 19, 10) - 0.8 * p.lid_u) + _along(X, -2.6 * side * g(14, 44, 13, 9)) + _along(Z, 1.0 * g(14, 44, 13, 8)))
-        * skin[:, None],
-        "gaze_x": np.zeros((len(x), 3)),
-        "gaze_y": _along(Y, (2.0 * p.lid_u + 0.5 * p.lid_l) * skin),
-    }  # fmt: skip
-    return np.stack([fields[name] for name in EXPRESSION]).astype(np.float32)
+        "smile_l": smile * left[:, None],
+        "smile_r": smile * right[:, None],
+        "frown": displace(0.8 * side * corner, -5.5 * corner * reach**2, 0),
+        "pucker": displace(pursed, 1.0 * p.rim_u - 1.2 * p.rim_l, 6.0 * g(0, -41, 20, 12)),
+        "stretch": displace(5.5 * side * corner * reach, -1.0 * p.lower * corner, -1.8 * corner),
+        "upper_lip_raise": displace(0, 5.0 * bared + 1.2 * g(15, -14, 9, 8), 0.8 * p.rim_u),
+        "lower_lip_drop": displace(0, -5.5 * dropped, 1.0 * p.rim_l),
+        "lips_press": displace(0, 2.2 * p.rim_l - 2.0 * p.rim_u + 1.0 * g(0, -60, 18, 8), -3.4 * press),
+        "cheek_puff": displace(7.5 * side * g(46, -30, 17, 18), 0, 6.5 * puff),
+        "cheek_raise": displace(0, 3.8 * p.lid_l + 4.4 * cheek - 1.4 * p.lid_u, 2.2 * cheek),
+        "nose_wrinkle": displace(1.0 * side * nose, wrinkled, 0),
+        "eye_wide": displace(0, 2.6 * p.lid_u - 0.5 * p.lid_l + 1.4 * brow, 0),
+        "brow_raise_l": displace(0, raised * left, 0),
+        "brow_raise_r": displace(0, raised * right, 0),
+        "brow_lower": displace(-2.6 * side * frown, -4.8 * g(20, 44, 19, 10) - 0.8 * p.lid_u, 1.0 * g(14, 44, 13, 8)),
+        "gaze_y": displace(0, 2.0 * p.lid_u + 0.5 * p.lid_l, 0),
+    }
+    still = np.zeros((len(skin), 3))
+    moved = {name: field * skin[:, None] for name, field in fields.items()} | {"jaw_open": _jaw(skin)}
+    return np.stack([moved.get(name, still) for name in EXPRESSION]).astype(np.float32)
 
 
 def _jaw(skin: Array) -> Array:
@@ -91,7 +75,7 @@ def _jaw(skin: Array) -> Array:
     sin, cos = np.sin(JAW), np.cos(JAW)
     dy, dz = mesh.points[:, 1] - HINGE[1], mesh.points[:, 2] - HINGE[2]
     turned = np.stack([np.zeros(len(dy)), cos * dy - sin * dz - dy, sin * dy + cos * dz - dz], axis=1)
-    narrow = _along(X, -2.6 * p.side * p.g(24, -42, 14, 14) * skin)
+    narrow = displace(-2.6 * p.side * p.g(24, -42, 14, 14) * skin, 0, 0)
     return turned * share[:, None] + narrow
 
 

@@ -24,18 +24,19 @@ def depth_in_hair(points: Array, named: HairTraits) -> Array:
     over = y + 0.6 * np.maximum(points[:, 2], 0)
     top = smooth_step(over, 120 - 60 * bald, 132 - 60 * bald) * smooth_step(np.array(bald), 0.2, 0.35)
     nape = y + 58.0
-    return np.minimum(inside * (1 - top) - 25.0 * top, nape)
+    return np.asarray(np.minimum(inside * (1 - top) - 25.0 * top, nape))
 
 
 def shell(points: Array, normals: Array, named: HairTraits, noise: Array) -> Array:
-    """Vertices [N, 3] of the hair over mean scalp points with outward normals; where there is no hair, under the skin."""
+    """Vertices [N, 3] of the hair over scalp points with outward normals; where there is no hair, under the skin."""
     inside = depth_in_hair(points, named)
     y = points[:, 1]
     height = 2.0 + 20.0 * named["hair_volume"] ** 1.5
-    lift = height * (0.35 + 0.65 * smooth_step(y, -30, 80)) * np.maximum(1 + (0.25 + 0.5 * named["hair_curl"]) * noise, 0.35)
+    uneven = np.maximum(1 + (0.25 + 0.5 * named["hair_curl"]) * noise, 0.35)
+    lift = height * (0.35 + 0.65 * smooth_step(y, -30, 80)) * uneven
     inside = inside - 3.0  # the skin's own paint reaches out further than the shell, and hides its edge
     lift = np.where(inside > 0, lift * smooth_step(inside, -3, 16) + 0.3, np.clip(0.3 + inside * 0.5, -4, 0.3))
-    return points + normals * lift[:, None]
+    return np.asarray(points + normals * lift[:, None])
 
 
 def curtain(named: HairTraits, noise: Array) -> Array | None:

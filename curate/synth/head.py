@@ -139,7 +139,7 @@ def _open_sky(points: Floats, mesh: parts.Mesh, surface: raster.Surface) -> Floa
     share = seen / total
     for name in ("cavity", "tongue", "teeth_upper", "teeth_lower"):
         share[mesh.part[name].rows] = 0.6
-    return np.clip(share * 1.25, 0.04, 1.0).astype(np.float32)
+    return np.asarray(np.clip(share * 1.25, 0.04, 1.0).astype(np.float32))
 
 
 def pose(person: Head, motion: Motion) -> tuple[Floats, Floats]:
@@ -186,8 +186,6 @@ def _eyelids(points: Floats, person: Head, activations: Floats, mesh: parts.Mesh
         n = len(ring)
         points[:, strip.start : strip.start + n] = points[:, ring]
         points[:, strip.start + n : strip.stop] = points[:, ring] + np.array([0, 0, -6.0], np.float32)
-
-
 
 
 def landmark_vertices() -> NDArray[np.int64]:

@@ -13,13 +13,25 @@ from curate.synth.parameters import EXPRESSION, Scene
 Floats = NDArray[np.float32]
 
 
+_COATS = {  # parts whose name starts so: strength and sharpness of the gloss; skin has the default
+    "eye": (0.55, 160.0),
+    "teeth": (0.25, 40.0),
+    "hair": (0.05, 14.0),
+    "curtain": (0.05, 14.0),
+    "body": (0.012, 6.0),
+    "glasses": (0.25, 30.0),
+    "tongue": (0.15, 30.0),
+    "cavity": (0.02, 10.0),
+    "lip": (0.09, 26.0),
+}
+
+
 @cache
 def _coats() -> tuple[Floats, Floats]:
     """Per vertex: strength and sharpness of the gloss."""
     mesh = parts.mesh()
     strength, sharp = np.full(len(mesh.points), 0.05, np.float32), np.full(len(mesh.points), 12.0, np.float32)
-    for name, (s, e) in {"eye": (0.55, 160.0), "teeth": (0.25, 40.0), "hair": (0.05, 14.0), "curtain": (0.05, 14.0),
-                         "body": (0.012, 6.0), "glasses": (0.25, 30.0), "tongue": (0.15, 30.0), "cavity": (0.02, 10.0), "lip": (0.09, 26.0)}.items():  # fmt: skip
+    for name, (s, e) in _COATS.items():
         for part, place in mesh.part.items():
             if part.startswith(name):
                 strength[place.rows], sharp[place.rows] = s, e
@@ -57,13 +69,13 @@ def light(person: head.Head, points: Floats, activations: Floats, scene: Scene, 
     facing = normal @ key
     sky = person.open_sky[:, None]
     up = (0.5 - 0.5 * normal[:, 1:2]).astype(np.float32)
-    ambient = (up * np.float32(scene.ambient) + (1 - up) * np.float32(scene.bounce)) * sky
+    ambient = (up * np.array(scene.ambient, np.float32) + (1 - up) * np.array(scene.bounce, np.float32)) * sky
     wrap = np.array([0.34, 0.22, 0.18], np.float32)
     lit = np.maximum((facing[:, None] + wrap) / (1 + wrap), 0)
     block = 0.45 + 0.55 * sky
     if shadows:
         block = block * _shadow(person, points, key)[:, None]
-    diffuse = ambient + lit * np.float32(scene.key) * block
+    diffuse = ambient + lit * np.array(scene.key, np.float32) * block
     opened = float(activations[EXPRESSION.index("jaw_open")])
     mesh = parts.mesh()
     for name, least in (("cavity", 0.10), ("tongue", 0.25), ("teeth_upper", 0.45), ("teeth_lower", 0.35)):
@@ -77,7 +89,7 @@ def light(person: head.Head, points: Floats, activations: Floats, scene: Scene, 
         np.power(np.maximum((normal * middle).sum(axis=1), 0), sharp) * strength * np.minimum(1, person.open_sky * 1.3)
     )
     glint = glint * (0.35 + 1.3 * person.gloss)
-    shine = glint[:, None] * np.float32(scene.key) * block
+    shine = glint[:, None] * np.array(scene.key, np.float32) * block
     return np.ascontiguousarray(diffuse, np.float32), np.ascontiguousarray(shine, np.float32)
 
 

@@ -16,7 +16,7 @@ def smooth(rng: np.random.Generator, height: int, width: int, rows: int, columns
 
 
 def octaves(rng: np.random.Generator, size: int, first: int, count: int, fall: float = 0.5) -> Picture:
-    """A sum of `count` smooth pictures, each twice as fine as the one before and `fall` as strong, about unit variance."""
+    """A sum of `count` smooth pictures, each twice as fine as the last and `fall` as strong, about unit variance."""
     total = np.zeros((size, size), np.float32)
     power = 0.0
     for k in range(count):

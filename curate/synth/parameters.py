@@ -116,7 +116,8 @@ def _correlate(values: dict[str, float], rng: np.random.Generator) -> None:
     old = values["age"] = float(rng.beta(1.3, 1.7))
     lean = male * 2 - 1
     for name, weight in {
-        "jaw_width": 0.6, "jaw_angle": 0.4, "chin_width": 0.5, "brow_ridge": 0.8, "brow_height": -0.5, "neck_width": 0.9,
+        "jaw_width": 0.6, "jaw_angle": 0.4, "chin_width": 0.5, "brow_ridge": 0.8, "brow_height": -0.5,
+        "neck_width": 0.9,
         "nose_protrusion": 0.3, "nose_width": 0.3, "upper_lip": -0.35, "lower_lip": -0.25, "eye_size": -0.3,
         "shoulder_width": 0.8, "face_length": 0.3, "head_width": 0.2, "cheek_fullness": -0.2, "eye_opening": -0.2,
     }.items():  # fmt: skip

@@ -218,17 +218,22 @@ def _mouth(build: _Builder) -> None:
         uv = np.concatenate([np.stack([(t + 1) / 2, np.full(25, v)], axis=1) for v in vs])
         points = np.concatenate(rows)
         build.add(name, "mouth", points, uv, grid_triangles(3, 25, flip=True), plane=_at(points, 0, -41), jaw=jaw)
-    u, v = np.meshgrid(np.linspace(0, 2 * np.pi, 25)[:-1], np.linspace(0.1, np.pi / 2, 7))
-    u, v = u.ravel(), v.ravel()
-    bowl = np.stack([33 * np.sin(v) * np.sin(u), -42 + 25 * np.sin(v) * np.cos(u), 72 - 38 * np.cos(v) - 10 * np.sin(u) ** 2 * np.sin(v) ** 2], axis=1)
+    u, v = _polar(24, np.linspace(0.1, np.pi / 2, 7))
+    wide, high = np.sin(v) * np.sin(u), np.sin(v) * np.cos(u)
+    bowl = np.stack([33 * wide, -42 + 25 * high, 72 - 38 * np.cos(v) - 10 * wide**2], axis=1)
     uv = np.stack([0.5 + 0.45 * np.sin(u), 0.55 + 0.15 * v], axis=1)
-    jaw = sculpt.smooth_step(bowl[:, 1], -34, -52)
-    build.add("cavity", "mouth", bowl, uv, grid_triangles(7, 24, closed=True), plane=_at(bowl, 0, -41), jaw=jaw)
-    u, v = np.meshgrid(np.linspace(0, 2 * np.pi, 21)[:-1], np.linspace(0.05, np.pi / 2 + 0.4, 8))
-    u, v = u.ravel(), v.ravel()
+    lower = sculpt.smooth_step(bowl[:, 1], -34, -52)
+    build.add("cavity", "mouth", bowl, uv, grid_triangles(7, 24, closed=True), plane=_at(bowl, 0, -41), jaw=lower)
+    u, v = _polar(20, np.linspace(0.05, np.pi / 2 + 0.4, 8))
     tongue = np.stack([17 * np.sin(v) * np.sin(u), -52 + 7.5 * np.sin(v) * np.cos(u), 58 + 20 * np.cos(v)], axis=1)
     uv = np.stack([0.5 + 0.4 * np.sin(u) * np.sin(v), np.full(len(u), 0.90)], axis=1)
     build.add("tongue", "mouth", tongue, uv, grid_triangles(8, 20, closed=True), plane=_at(tongue, 0, -41), jaw=1.0)
+
+
+def _polar(count: int, reach: Array) -> tuple[Array, Array]:
+    """Angle around and angle from the axis of a round grid: `count` columns, a row for each of `reach`."""
+    u, v = np.meshgrid(np.linspace(0, 2 * np.pi, count + 1)[:-1], reach)
+    return u.ravel(), v.ravel()
 
 
 def _at(points: Array, x: float, y: float) -> Array:

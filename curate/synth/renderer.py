@@ -132,7 +132,7 @@ def _check(motion: Motion, size: int) -> None:
 
 
 def intrinsics(focal: float, size: int) -> NDArray[np.float64]:
-    """[3, 3] for a square picture: `focal` in sides of the picture, the axis through its middle, centres at integers."""
+    """[3, 3] of a square picture: `focal` in sides of it, the axis through its middle, pixel centres at integers."""
     middle = (size - 1) / 2
     return np.array([[focal * size, 0, middle], [0, focal * size, middle], [0, 0, 1]])
 

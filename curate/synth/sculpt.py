@@ -9,11 +9,12 @@ anthropometric survey of U.S. respirator users): bizygomatic about 139 mm, bigon
 from __future__ import annotations
 
 from functools import cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+Array = NDArray[Any]  # floats
 
 CENTRE = np.array([0.0, 15.0, 5.0])  # the head is star-shaped seen from here
 EYE = np.array([31.5, 26.0, 64.6])  # centre of the eyeball on the image's right
@@ -33,7 +34,8 @@ _POINTS = np.array(
         (52, 102, -35), (60, 75, -62), (58, 15, -70), (70, 20, -25), (26, 112, 40), (28, 95, 68),
         # orbit, cheek, jaw
         (56, 26, 60), (32, 26, 79), (33, 5, 77), (50, 3, 66), (69, 5, 30), (62, 4, 52), (47, -22, 66), (26, -40, 79),
-        (24, -22, 81), (46, -46, 55), (63, -25, 20), (53, -51, 10), (42, -59.5, 30), (31, -69, 48), (18, -79, 70), (10, -84, 76.5), (28, -66, 64),
+        (24, -22, 81), (46, -46, 55), (63, -25, 20), (53, -51, 10), (42, -59.5, 30),
+        (31, -69, 48), (18, -79, 70), (10, -84, 76.5), (28, -66, 64),
         # below and behind the jaw
         (17, -78, 46), (42, -62, 2), (28, -70, 19), (60, -25, -22), (46, -58, -30),
     ],
@@ -71,7 +73,7 @@ def radius(directions: Array) -> Array:
 
 def base_point(directions: Array) -> Array:
     """Points [N, 3] of the surface without features."""
-    return CENTRE + directions * radius(directions)[:, None]
+    return np.asarray(CENTRE + directions * radius(directions)[:, None])
 
 
 def front_depth(x: Array, y: Array) -> Array:
@@ -89,7 +91,7 @@ def bump(x: Array, y: Array, cx: float, cy: float, rx: float, ry: float) -> Arra
     return np.asarray(np.exp(-(((x - cx) / rx) ** 2) - ((y - cy) / ry) ** 2), np.float64)
 
 
-def smooth_step(x: Array, low: float, high: float) -> Array:
+def smooth_step(x: Array, low: Array | float, high: Array | float) -> Array:
     """0 below `low`, 1 above `high`, smooth between (the other way round where low > high)."""
     t = np.clip((x - low) / (high - low), 0, 1)
     return t * t * (3 - 2 * t)
@@ -169,7 +171,7 @@ def _lips(x: Array, y: Array, upper: NDArray[np.bool_]) -> Array:
     columns = 0.8 * np.exp(-(((np.abs(x) - 5) / 2.2) ** 2)) * smooth_step(y, -35, -30) * smooth_step(y, -20, -25)
     groove = -3.0 * bump(x, y, 0, -57.5, 19, 5.0)
     corner = -1.6 * bump(np.abs(x), y, MOUTH_HALF + 1, -41.5, 4.0, 4.0)
-    return (np.where(upper, full_u, full_l) + crease) * taper * near + philtrum + columns + groove + corner
+    return np.asarray((np.where(upper, full_u, full_l) + crease) * taper * near + philtrum + columns + groove + corner)
 
 
 def eye_front(x: Array, y: Array, grow: float) -> Array:
@@ -195,6 +197,5 @@ def face_depth(x: Array, y: Array, upper: NDArray[np.bool_]) -> Array:
     lids = smooth_max(z, ball, 1.2)
     z = z + (lids - z) * opened
     above = y - (24.6 + 2.0 * (ax - 16.5) / 30) - 6.3 * np.sqrt(np.clip(1 - ((ax - EYE[0]) / 15.5) ** 2, 0, 1))
-    return z - 1.3 * np.exp(-(((above - 3.4) / 1.5) ** 2)) * np.exp(
-        -np.power(np.abs(ax - EYE[0]) / 15, 4)
-    )  # lid crease
+    crease = np.exp(-(((above - 3.4) / 1.5) ** 2)) * np.exp(-np.power(np.abs(ax - EYE[0]) / 15, 4))
+    return np.asarray(z - 1.3 * crease)

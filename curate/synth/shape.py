@@ -13,8 +13,6 @@ from curate.synth import parts, sculpt
 from curate.synth.parameters import SHAPE
 from curate.synth.sculpt import EYE, MOUTH_HALF, Array, smooth_step
 
-X, Y, Z = np.eye(3)
-
 
 class Places:
     """Coordinates of all vertices and windows over them; what `shape` and `expression` draw displacements with."""
@@ -59,8 +57,10 @@ def places() -> Places:
     return Places()
 
 
-def _along(direction: Array, weight: Array) -> Array:
-    return weight[:, None] * direction
+def displace(x: Array | float, y: Array | float, z: Array | float) -> Array:
+    """Displacements [V, 3] from their parts along the axes."""
+    zeros = np.zeros(len(places().x))
+    return np.stack([zeros + x, zeros + y, zeros + z], axis=1)
 
 
 @cache
@@ -71,56 +71,53 @@ def basis() -> Array:
     skull = 1 - p.rows("body")
     t = np.clip((33 - y) / 45, 0, 1) * (y > -24)
     nose = np.exp(-((x / 15) ** 2)) * t * p.front
-    eye = np.array([EYE[0], EYE[1]])
-    from_eye = np.stack([ax - eye[0], y - eye[1]], axis=1)
+    larger = 0.055 * g(31.5, 26, 19, 15)
+    hood = g(34, 35, 15, 4)
+    around = np.exp(-(((y - 3) / 22) ** 2)) * smooth_step(ax, 25, 60)
     fields: dict[str, Array] = {
-        "head_width": _along(X, 3.6 * mesh.points[:, 0] / 75 * skull),
-        "head_depth": _along(Z, 5.0 * np.minimum(z - 40, 0) / 97 * skull),
-        "face_length": _along(Y, 4.2 * (np.minimum(y, 30) - 30) / 118 * skull),
-        "forehead_height": _along(Y, 4.5 * smooth_step(y, 40, 120) * skull),
-        "forehead_slope": _along(Z, -4.5 * np.exp(-(((y - 92) / 34) ** 2)) * p.front),
-        "temple_width": _along(X, 2.6 * side * np.exp(-(((y - 52) / 26) ** 2)) * smooth_step(ax, 25, 60) * skull),
-        "cheekbone_width": _along(X, 3.0 * side * np.exp(-(((y - 3) / 22) ** 2)) * smooth_step(ax, 25, 60) * skull),
-        "cheekbone_height": _along(Y, 2.6 * g(50, 3, 18, 14)) + _along(Z, 1.6 * g(48, 7, 14, 9)),
-        "cheek_fullness": _along(X, 3.4 * side * g(52, -26, 22, 24)) + _along(Z, 3.0 * g(44, -24, 18, 20)),
-        "jaw_width": _along(X, 3.5 * side * np.exp(-(((y + 55) / 27) ** 2)) * smooth_step(ax, 12, 50) * skull),
-        "jaw_angle": _along(Y, -3.0 * sculpt.bump(ax, y, 52, -48, 30, 28) * smooth_step(z, -40, 40) * skull),
-        "chin_width": _along(X, 2.8 * side * g(16, -78, 18, 16)),
-        "chin_length": _along(Y, -4.5 * smooth_step(y, -52, -88) * smooth_step(z, -10, 40) * skull),
-        "chin_protrusion": _along(Z, 4.0 * g(0, -75, 24, 18)),
-        "brow_ridge": _along(Z, 1.9 * g(26, 43, 24, 8)),
-        "brow_height": _along(Y, 2.3 * g(28, 45, 28, 10)),
-        "eye_spacing": _along(X, 1.7 * side * g(31, 26, 20, 17)),
-        "eye_height": _along(Y, 1.8 * g(31, 26, 30, 20)),
-        "eye_size": np.concatenate(
-            [
-                from_eye * (0.055 * g(31.5, 26, 19, 15))[:, None] * np.stack([np.sign(x), np.ones_like(x)], axis=1),
-                np.zeros((len(x), 1)),
-            ],
-            axis=1,
-        ),
-        "eye_opening": _along(Y, 1.15 * p.lid_u - 0.45 * p.lid_l),
-        "eye_tilt": _along(Y, 1.5 * (ax - 31.5) / 15 * g(31, 26, 20, 14)),
-        "eye_depth": _along(Z, -1.6 * g(31, 26, 23, 16)),
-        "lid_hood": _along(Z, 1.3 * g(34, 35, 15, 4)) + _along(Y, -1.7 * g(34, 35, 15, 4)),
-        "nose_length": _along(Y, -2.8 * np.exp(-((x / 20) ** 2)) * t**1.3 * p.front),
-        "nose_width": _along(X, 2.1 * side * g(13, -13, 9, 9)),
-        "nose_protrusion": _along(Z, 2.6 * nose),
-        "nose_bridge_width": _along(X, 1.4 * side * g(8, 12, 7, 18)),
-        "nose_hump": _along(Z, 1.7 * np.exp(-((x / 8) ** 2)) * np.exp(-(((y - 12) / 9) ** 2)) * p.front),
-        "nose_tip": _along(Y, 2.2 * g(0, -12, 9, 8)) + _along(Z, 0.7 * g(0, -11, 8, 7)),
-        "mouth_width": _along(X, 2.5 * side * g(23, -41, 14, 13)),
-        "upper_lip": _along(Y, 1.35 * p.rim_u) + _along(Z, 0.9 * p.upper * g(0, -36, 20, 6)),
-        "lower_lip": _along(Y, -1.6 * p.rim_l) + _along(Z, 1.1 * p.lower * g(0, -47, 20, 7)),
-        "mouth_height": _along(Y, 1.9 * g(0, -41, 36, 17)),
-        "lip_protrusion": _along(Z, 2.0 * g(0, -41, 25, 13)),
+        "head_width": displace(3.6 * mesh.points[:, 0] / 75 * skull, 0, 0),
+        "head_depth": displace(0, 0, 5.0 * np.minimum(z - 40, 0) / 97 * skull),
+        "face_length": displace(0, 4.2 * (np.minimum(y, 30) - 30) / 118 * skull, 0),
+        "forehead_height": displace(0, 4.5 * smooth_step(y, 40, 120) * skull, 0),
+        "forehead_slope": displace(0, 0, -4.5 * np.exp(-(((y - 92) / 34) ** 2)) * p.front),
+        "temple_width": displace(2.6 * side * np.exp(-(((y - 52) / 26) ** 2)) * smooth_step(ax, 25, 60) * skull, 0, 0),
+        "cheekbone_width": displace(3.0 * side * around * skull, 0, 0),
+        "cheekbone_height": displace(0, 2.6 * g(50, 3, 18, 14), 1.6 * g(48, 7, 14, 9)),
+        "cheek_fullness": displace(3.4 * side * g(52, -26, 22, 24), 0, 3.0 * g(44, -24, 18, 20)),
+        "jaw_width": displace(3.5 * side * np.exp(-(((y + 55) / 27) ** 2)) * smooth_step(ax, 12, 50) * skull, 0, 0),
+        "jaw_angle": displace(0, -3.0 * sculpt.bump(ax, y, 52, -48, 30, 28) * smooth_step(z, -40, 40) * skull, 0),
+        "chin_width": displace(2.8 * side * g(16, -78, 18, 16), 0, 0),
+        "chin_length": displace(0, -4.5 * smooth_step(y, -52, -88) * smooth_step(z, -10, 40) * skull, 0),
+        "chin_protrusion": displace(0, 0, 4.0 * g(0, -75, 24, 18)),
+        "brow_ridge": displace(0, 0, 1.9 * g(26, 43, 24, 8)),
+        "brow_height": displace(0, 2.3 * g(28, 45, 28, 10), 0),
+        "eye_spacing": displace(1.7 * side * g(31, 26, 20, 17), 0, 0),
+        "eye_height": displace(0, 1.8 * g(31, 26, 30, 20), 0),
+        "eye_size": displace(larger * np.sign(x) * (ax - EYE[0]), larger * (y - EYE[1]), 0),
+        "eye_opening": displace(0, 1.15 * p.lid_u - 0.45 * p.lid_l, 0),
+        "eye_tilt": displace(0, 1.5 * (ax - 31.5) / 15 * g(31, 26, 20, 14), 0),
+        "eye_depth": displace(0, 0, -1.6 * g(31, 26, 23, 16)),
+        "lid_hood": displace(0, -1.7 * hood, 1.3 * hood),
+        "nose_length": displace(0, -2.8 * np.exp(-((x / 20) ** 2)) * t**1.3 * p.front, 0),
+        "nose_width": displace(2.1 * side * g(13, -13, 9, 9), 0, 0),
+        "nose_protrusion": displace(0, 0, 2.6 * nose),
+        "nose_bridge_width": displace(1.4 * side * g(8, 12, 7, 18), 0, 0),
+        "nose_hump": displace(0, 0, 1.7 * np.exp(-((x / 8) ** 2)) * np.exp(-(((y - 12) / 9) ** 2)) * p.front),
+        "nose_tip": displace(0, 2.2 * g(0, -12, 9, 8), 0.7 * g(0, -11, 8, 7)),
+        "mouth_width": displace(2.5 * side * g(23, -41, 14, 13), 0, 0),
+        "upper_lip": displace(0, 1.35 * p.rim_u, 0.9 * p.upper * g(0, -36, 20, 6)),
+        "lower_lip": displace(0, -1.6 * p.rim_l, 1.1 * p.lower * g(0, -47, 20, 7)),
+        "mouth_height": displace(0, 1.9 * g(0, -41, 36, 17), 0),
+        "lip_protrusion": displace(0, 0, 2.0 * g(0, -41, 25, 13)),
         "ear_size": _ear(p, 0.085),
-        "ear_angle": _along(X, np.sign(x) * 3.0 * p.rows("ear") * smooth_step(z, 5, -28)),
-        "neck_width": _along(X, 3.2 * np.tanh(mesh.points[:, 0] / 30) * p.rows("body") * smooth_step(y, -150, -120)),
-        "shoulder_width": _along(X, 9.0 * mesh.points[:, 0] / 200 * p.rows("body")),
-        "asymmetry_nose": _along(X, 1.1 * sculpt.bump(x, y, 0, -8, 16, 22) * p.front),
-        "asymmetry_mouth": _along(Y, 1.0 * np.tanh(x / 18) * g(0, -41, 34, 16)),
-        "asymmetry_eyes": _along(Y, 0.8 * np.tanh(x / 10) * g(31, 28, 24, 18)),
+        "ear_angle": displace(np.sign(x) * 3.0 * p.rows("ear") * smooth_step(z, 5, -28), 0, 0),
+        "neck_width": displace(
+            3.2 * np.tanh(mesh.points[:, 0] / 30) * p.rows("body") * smooth_step(y, -150, -120), 0, 0
+        ),
+        "shoulder_width": displace(9.0 * mesh.points[:, 0] / 200 * p.rows("body"), 0, 0),
+        "asymmetry_nose": displace(1.1 * sculpt.bump(x, y, 0, -8, 16, 22) * p.front, 0, 0),
+        "asymmetry_mouth": displace(0, 1.0 * np.tanh(x / 18) * g(0, -41, 34, 16), 0),
+        "asymmetry_eyes": displace(0, 0.8 * np.tanh(x / 10) * g(31, 28, 24, 18), 0),
     }
     strong = ("eye", "nose", "mouth", "brow", "lid", "upper", "lower", "lip")
     return np.stack([fields[name] * (1.2 if name.startswith(strong) else 1.0) for name in SHAPE]).astype(np.float32)

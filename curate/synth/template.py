@@ -41,7 +41,7 @@ def to_chart(directions: Array) -> Array:
     """Chart points [N, 2] of unit directions [N, 3]: angle from the front, times the direction in the image."""
     angle = np.arccos(np.clip(directions[:, 2], -1, 1))
     flat = np.hypot(directions[:, 0], directions[:, 1])
-    return directions[:, :2] * (angle / np.maximum(flat, 1e-9))[:, None]
+    return np.asarray(directions[:, :2] * (angle / np.maximum(flat, 1e-9))[:, None])
 
 
 def from_chart(chart: Array) -> Array:
@@ -89,7 +89,7 @@ def _thin(points: Array, keep: Array, least: float) -> Array:
     from scipy.spatial import cKDTree
 
     distance, _ = cKDTree(keep).query(points)
-    return points[distance >= least]
+    return np.asarray(points[distance >= least])
 
 
 def _halves(points: Array) -> Array:
@@ -109,7 +109,7 @@ def _grid(step: float, x: tuple[float, float], y: tuple[float, float]) -> Array:
 
 def _outside_eyes(points: Array) -> Array:
     ring = (points - EYE[:2]) / (15.5 * EYE_RINGS[-1], 12.0 * EYE_RINGS[-1])
-    return points[(ring**2).sum(axis=1) > 1]
+    return np.asarray(points[(ring**2).sum(axis=1) > 1])
 
 
 def _facing(points: Array) -> Array:
@@ -122,7 +122,7 @@ def _facing(points: Array) -> Array:
     offset = np.stack([x, y, z], axis=1) - CENTRE
     distance = np.linalg.norm(offset, axis=1)
     on_surface = np.abs(sculpt.radius(offset / distance[:, None]) / distance - 1) < 0.01
-    return points[(np.hypot(*slope) / 2 < 1.7) & on_surface]
+    return np.asarray(points[(np.hypot(*slope) / 2 < 1.7) & on_surface])
 
 
 @cache
@@ -214,4 +214,4 @@ def _facing_out(triangles: Ints, chart: Array) -> Ints:
     keep = triangles[np.abs(area) > 1e-9]
     flip = area[np.abs(area) > 1e-9] < 0
     keep[flip] = keep[flip][:, ::-1]
-    return keep
+    return np.asarray(keep)

@@ -7,11 +7,21 @@ import colorsys
 import numpy as np
 from numpy.typing import NDArray
 
-from curate.synth import hair, noise, parts, raster, skin_texture
+from curate.synth import hair, noise, parts, skin_texture
 from curate.synth.parameters import Identity
 from curate.synth.sculpt import Array, smooth_step
 
 Picture = NDArray[np.float32]
+_IRISES = np.array(  # from dark brown over hazel and green to blue and grey
+    [
+        (0.055, 0.028, 0.014),
+        (0.160, 0.085, 0.035),
+        (0.140, 0.130, 0.055),
+        (0.100, 0.150, 0.100),
+        (0.120, 0.190, 0.280),
+        (0.220, 0.260, 0.290),
+    ]
+)
 
 
 def textures(identity: Identity) -> list[NDArray[np.uint8]]:
@@ -25,7 +35,7 @@ def textures(identity: Identity) -> list[NDArray[np.uint8]]:
         "mouth": _mouth(rng),
         "hair": _hair(named, rng),
         "body": _body(named, rng),
-        "glasses": np.broadcast_to(np.float32(0.015 + 0.25 * (1 - named["glasses_dark"]) ** 3), (4, 4, 3)) * (1, 0.92, 0.85),
+        "glasses": np.full((4, 4, 3), 0.015 + 0.25 * (1 - named["glasses_dark"]) ** 3) * (1, 0.92, 0.85),
     }
     return [encode(made[name]) for name in parts.MATERIALS]
 
@@ -61,9 +71,8 @@ def _eye(named: dict[str, float], rng: np.random.Generator) -> Array:
     vein = 0.25 * np.exp(-((veins / 0.08) ** 2)) * smooth_step(r, 6.5, 10)
     white = white * (1 - vein[..., None] * np.array([0.1, 0.6, 0.6]))
     hue, light = named["iris_hue"], named["iris_lightness"]
-    colours = np.array([(0.055, 0.028, 0.014), (0.16, 0.085, 0.035), (0.14, 0.13, 0.055), (0.10, 0.15, 0.10), (0.12, 0.19, 0.28), (0.22, 0.26, 0.29)])
     position = np.clip(light * 6 - 0.6 + 1.2 * (hue - 0.5), 0, 5)
-    iris = np.array([np.interp(position, range(6), colours[:, k]) for k in range(3)])
+    iris = np.array([np.interp(position, range(6), _IRISES[:, k]) for k in range(3)])
     rays = np.stack([noise.smooth(rng, 1, 256, 2, 70)[0], noise.smooth(rng, 1, 256, 2, 30)[0]])
     at = ((turn + np.pi) / (2 * np.pi) * 255).astype(int)
     fibre = 1 + 0.22 * rays[0][at] + 0.15 * rays[1][at]
@@ -77,7 +86,8 @@ def _eye(named: dict[str, float], rng: np.random.Generator) -> Array:
 def _mouth(rng: np.random.Generator) -> Array:
     v, u = np.mgrid[0:128, 0:256] / np.array([127.0, 255.0])[:, None, None]
     t = (u - 0.5) * 2
-    edges = np.concatenate([-np.cumsum([0.17, 0.14, 0.15, 0.15, 0.15])[::-1], [0.0], np.cumsum([0.17, 0.14, 0.15, 0.15, 0.15])])
+    widths = np.cumsum([0.17, 0.14, 0.15, 0.15, 0.15])
+    edges = np.concatenate([-widths[::-1], [0.0], widths])
     gap = np.min(np.abs(t[..., None] - edges), axis=-1)
     enamel = np.array([0.66, 0.60, 0.50]) * (1 - 0.25 * np.abs(t) ** 2)[..., None]
     teeth = enamel * (0.42 + 0.58 * smooth_step(gap, 0.0, 0.030))[..., None]
@@ -131,7 +141,8 @@ def _body(named: dict[str, float], rng: np.random.Generator, side: int = 256) ->
     elif kind == 3:
         weave = 0.5 * (np.sin(u * 2 * np.pi * 40) > 0.5) + 0.4 * (np.sin(v * 2 * np.pi * 22) > 0.5)
     colour = cloth * (1 - weave[..., None]) + other * weave[..., None]
-    colour = colour * np.exp(0.05 * noise.octaves(rng, side, 30, 3) + 0.12 * noise.smooth(rng, side, side, 10, 7))[..., None]
+    folds = 0.05 * noise.octaves(rng, side, 30, 3) + 0.12 * noise.smooth(rng, side, side, 10, 7)
+    colour = colour * np.exp(folds)[..., None]
     collar = named["clothes_collar"]
     height = 0.22 + 0.10 * (1 - collar)
     opening = 0.16 * (1 - collar) * smooth_step(around, 0.30, 0.0) * (1.6 if kind in (0, 4) else 0.7)
