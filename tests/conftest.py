@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+# One thread a process: pytest-xdist has the cores already, and torch's threads wait for each other on a full machine.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 
