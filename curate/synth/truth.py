@@ -142,7 +142,8 @@ def write(path: Path, tables: Iterable[pa.Table]) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    with pq.ParquetWriter(path, schema(), compression="zstd", use_dictionary=_REPEATED) as writer:
+    options: dict[str, Any] = {"compression": "zstd", "use_dictionary": _REPEATED, "write_page_checksum": True}
+    with pq.ParquetWriter(path, schema(), **options) as writer:
         for table in tables:
             whole = pa.Table.from_arrays(table.combine_chunks().columns, schema=schema())
             writer.write_table(whole, row_group_size=len(whole))
@@ -183,7 +184,7 @@ class Truth:
         try:
             with pq.ParquetFile(path) as file:
                 found, metadata = file.schema_arrow, file.metadata
-        except (pa.ArrowException, OSError) as error:
+        except (pa.ArrowException, OSError, ValueError) as error:
             raise UserError(f"{path} is no readable truth: {_line(error)}") from error
         for field in schema():
             index = found.get_field_index(field.name)
@@ -191,16 +192,10 @@ class Truth:
                 raise UserError(f"{path} is no truth of SynthHeads: it has no column {field.name!r}")
             if not found.field(index).type.equals(field.type):
                 raise UserError(f"{path}: column {field.name!r} is {found.field(index).type}, expected {field.type}")
-        column = found.get_field_index("clip_id")
-        groups: dict[str, int] = {}
-        for group in range(metadata.num_row_groups):
-            statistics = metadata.row_group(group).column(column).statistics
-            if statistics is None or not statistics.has_min_max or statistics.min != statistics.max:
-                raise UserError(f"{path}: row group {group} is not one clip: the file was written by something else")
-            if statistics.min in groups:
-                raise UserError(f"{path}: clip {statistics.min!r} stands in it twice")
-            groups[statistics.min] = group
-        return cls(path, groups)
+        try:
+            return cls(path, _groups(metadata, found.get_field_index("clip_id")))
+        except ValueError as error:
+            raise UserError(f"{path}: {_line(error)}") from error
 
     def table(self, clip_id: str) -> pa.Table:
         """A clip's rows as they are stored; `UserError` if there is no such clip."""
@@ -210,10 +205,10 @@ class Truth:
         if clip_id not in self._groups:
             raise UserError(f"{self._path} has no clip {clip_id!r}")
         try:
-            with pq.ParquetFile(self._path) as file:
+            with pq.ParquetFile(self._path, page_checksum_verification=True) as file:
                 names = [field.name for field in schema()]
                 return file.read_row_group(self._groups[clip_id], columns=names)
-        except (pa.ArrowException, OSError) as error:
+        except (pa.ArrowException, OSError, ValueError) as error:
             raise UserError(f"{self._path} cannot be read at clip {clip_id!r}: {_line(error)}") from error
 
     def clip(self, clip_id: str) -> ClipTruth:
@@ -223,6 +218,20 @@ class Truth:
             return from_table(clip_id, table)
         except (ValueError, TypeError, KeyError) as error:
             raise UserError(f"{self._path}: the rows of clip {clip_id!r} make no sense: {_line(error)}") from error
+
+
+def _groups(metadata: Any, column: int) -> dict[str, int]:
+    """The row group of every clip, from the statistics in a Parquet file's footer; ValueError if they are not such."""
+    groups: dict[str, int] = {}
+    for group in range(metadata.num_row_groups):
+        statistics = metadata.row_group(group).column(column).statistics
+        if statistics is None or not statistics.has_min_max or statistics.min != statistics.max:
+            raise ValueError(f"row group {group} is not one clip: the file was written by something else")
+        clip_id = str(statistics.min)
+        if clip_id in groups:
+            raise ValueError(f"clip {clip_id!r} stands in it twice")
+        groups[clip_id] = group
+    return groups
 
 
 def _line(error: BaseException) -> str:

@@ -198,6 +198,26 @@ def test_files_that_are_no_truth_are_named_in_one_line(name: str, tmp_path: Path
     assert TRUTH in str(caught.value)
 
 
+def test_a_byte_that_changed_is_noticed_or_harmless(tmp_path: Path) -> None:
+    """Data pages carry checksums, so no changed number is taken for the truth; a broken footer is named."""
+    clips = [made("a", 3), made("b", 3, seed=1)]
+    path = write(tmp_path, *clips) / TRUTH
+    content, rng = path.read_bytes(), np.random.default_rng(0)
+    noticed = []
+    for _ in range(150):
+        damaged = bytearray(content)
+        at = int(rng.integers(4, len(content) - 8))
+        damaged[at] ^= int(rng.integers(1, 256))
+        path.write_bytes(bytes(damaged))
+        try:
+            known = Truth.open(tmp_path)
+            assert all(same(known.clip(clip.clip_id), clip) for clip in clips if clip.clip_id in known)
+        except UserError as error:
+            noticed.append(str(error))
+    assert len(noticed) > 75
+    assert all(TRUTH in line for line in noticed)
+
+
 def test_a_clip_that_stands_twice_is_refused(tmp_path: Path) -> None:
     write(tmp_path, made("a"), made("a"))
     with pytest.raises(UserError, match="'a' stands in it twice"):
