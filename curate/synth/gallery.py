@@ -63,7 +63,7 @@ def _motion() -> Motion:
         for unit, value in units.items():
             expression[row, EXPRESSION.index(unit)] = value
     turns = np.array([turn for _, turn, _ in COLUMNS], np.float32)
-    return Motion(expression, turns, np.tile(np.float32([0, 8, 760]), (count, 1)), 2.2)
+    return Motion(expression, turns, np.tile(np.array([0, 8, 760], np.float32), (count, 1)), 2.2)
 
 
 def _page(names: list[str], size: int) -> str:
