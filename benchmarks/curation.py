@@ -2,7 +2,7 @@
 
     python benchmarks/curation.py [FOLDER] [--detector mtcnn]
 
-Without a folder it makes the demo's videos. Ratios are what to quote: seconds depend on the machine.
+Without a folder it renders raw videos (`curate synth --raw`). Ratios are what to quote: seconds depend on the machine.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from typing import Any, TypeVar
 import cv2
 import torch
 
-from bench.demo_data import make_videos
 from curate import crop, video
 from curate.analyse import analyse
 from curate.perception import load_detector
@@ -25,6 +24,7 @@ from curate.pipeline import find_videos
 from curate.select import KEPT, select
 from curate.settings import AnalysisSettings, SelectionSettings
 from curate.shots import SHORT_SIDE, ShotDetector
+from curate.synth.raw import RawRecipe, make_raw
 
 T = TypeVar("T")
 
@@ -48,9 +48,9 @@ def shots(path: Path) -> int:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", nargs="?", type=Path, help="videos; default: those of the demo")
+    parser.add_argument("folder", nargs="?", type=Path, help="videos; default: rendered ones")
     parser.add_argument("--detector", default="mtcnn")
-    parser.add_argument("--min-res", type=int, default=256)
+    parser.add_argument("--min-res", type=int, default=128)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
@@ -61,7 +61,7 @@ def main() -> None:
     with TemporaryDirectory() as scratch:
         folder = arguments.folder or Path(scratch) / "videos"
         if arguments.folder is None:
-            make_videos(folder)
+            make_raw(folder, RawRecipe())
         for path in find_videos(folder, Path(scratch) / "out"):
             seconds = {}
             seconds["decode"], count = timed(decode, path)

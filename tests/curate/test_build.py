@@ -13,9 +13,9 @@ import duckdb
 import pyarrow.parquet as pq
 import pytest
 
-from bench.demo_data import make_videos
 from curate import Dataset, video
 from curate.manifest import COLUMNS
+from tests.talking import make_videos
 
 
 def curate(*arguments: object, **kwargs: object) -> subprocess.CompletedProcess[str]:
