@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
-from bench import metrics, registry, tasks
-from curate.console import say
-from curate.errors import UserError, unknown
-
-DEPTH = 3  # how far below the current folder datasets are looked for
+from bench import datasets, metrics, registry, tasks
+from curate.errors import unknown
 
 
 def listing(kind: str) -> list[dict[str, Any]]:
@@ -19,17 +15,21 @@ def listing(kind: str) -> list[dict[str, Any]]:
         "tasks": _tasks,
         "metrics": _metrics,
         "evaluators": _evaluators,
-        "datasets": _datasets,
+        "datasets": datasets.listing,
     }[kind]()
 
 
 def facts(name: str) -> dict[str, Any]:
-    """All that is known of one model, task, metric or evaluator; `UserError` suggests the nearest name."""
+    """All that is known of one model, task, metric, evaluator or suite; `UserError` suggests the nearest name."""
     import baselines
 
     all_tasks, all_metrics = tasks.available(), metrics.available()
     if task := all_tasks.get(name):
-        references = {f"{aspect} compared with": ref.meaning for aspect, ref in task.references.items()}
+        references = {}
+        for aspect, reference in task.references.items():
+            references[f"{aspect} compared with"] = reference.meaning
+            if reference.otherwise:
+                references[f"{aspect}, where no truth is known"] = reference.otherwise.meaning
         about = {"task": task.protocol, "description": task.description, "size": task.size}
         return about | {"frames per clip, at most": task.frames_per_clip} | references
     if metric := all_metrics.get(name):
@@ -39,14 +39,25 @@ def facts(name: str) -> dict[str, Any]:
             "direction": direction,
             "compares": metric.aspect,
             "needs": metric.feature,
-            "paper": metric.paper,
+            "value": "one for each frame" if metric.of_sets is None else "one for all frames together",
+            "paper": metric.paper or "none",
         }
     if name in baselines.names():
         return _model_facts(name)
-    evaluators = {row["kind"]: row for row in _evaluators()}
-    if name in evaluators:
-        return evaluators[name]
-    raise unknown("name", name, {*all_tasks, *all_metrics, *baselines.names(), *evaluators})
+    networks = _evaluators()
+    if of_kind := [row for row in networks if row["kind"] == name]:
+        return {"kind": name} | {f"suite {row['suite']}": _network(row) for row in of_kind}
+    if of_suite := [row for row in networks if row["suite"] == name]:
+        return {"suite": name} | {row["kind"]: _network(row) for row in of_suite}
+    known = {row[field] for row in networks for field in ("kind", "suite")}
+    raise unknown("name", name, {*all_tasks, *all_metrics, *baselines.names(), *known})
+
+
+def _network(row: dict[str, Any]) -> str:
+    """What a suite has for a kind, in one line."""
+    if row["missing because"]:
+        return f"NULL: {row['missing because']}"
+    return f"{row['network']}, sha256 {row['sha256']}..., licence {row['licence']}"
 
 
 def _model_facts(name: str) -> dict[str, Any]:
@@ -93,33 +104,6 @@ def _metrics() -> list[dict[str, Any]]:
 
 
 def _evaluators() -> list[dict[str, Any]]:
-    from bench.evaluators.suite import open_suite
+    from bench.evaluators.suite import every_network
 
-    suite = open_suite(None)
-    there = [
-        {"kind": kind, "network": info.name, "sha256": info.sha256[:16], "licence": info.licence, "missing because": ""}
-        for kind, info in suite.networks.items()
-    ]
-    absent = [
-        {"kind": kind, "network": "NULL", "sha256": "", "licence": "", "missing because": reason}
-        for kind, reason in suite.missing.items()
-    ]
-    return there + absent
-
-
-def _datasets() -> list[dict[str, Any]]:
-    from curate.dataset import MANIFEST, Dataset
-
-    here = Path()
-    manifests = sorted(path for depth in range(DEPTH + 1) for path in here.glob("*/" * depth + MANIFEST))
-    rows: list[dict[str, Any]] = []
-    for path in manifests:
-        try:
-            dataset = Dataset.open(path.parent)
-        except UserError as error:  # one that cannot be read hides no other
-            say(str(error))
-            continue
-        rows.append(
-            {"dataset": str(dataset.root), "clips": len(dataset.clips), "fingerprint": dataset.fingerprint[:16]}
-        )
-    return rows
+    return every_network()

@@ -12,6 +12,8 @@ from curate.console import Commands, print_json, print_table, say
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
 KINDS = ("models", "tasks", "metrics", "evaluators", "datasets")
+DATASET = "synthheads-mini"  # bench.datasets.DEFAULT: naming it here loads nothing
+DATASET_HELP = "A folder that `curate` wrote, or a name of `bench list datasets`, rendered at first use."
 JSON = click.option("--json", "as_json", is_flag=True, help="For machines.")
 
 
@@ -27,29 +29,26 @@ def main() -> None:
 @main.command()
 @click.option("--task", required=True, help="What to measure; `bench list tasks` names them.")
 @click.option("--model", required=True, help="What to measure it of; `bench list models` names them.")
-@click.option("--dataset", help="A folder that `curate build` wrote.")
+@click.option("--dataset", default=DATASET, show_default=True, help=DATASET_HELP)
 @click.option("--checkpoint", help="Weights: a file, a folder of `bench train` or a shipped name.")
 @click.option("--preset", default="mini", show_default=True, help="Size of the model: mini or paper.")
-@click.option("--suite", help="Networks that metrics use, all of them.  [default: suite open, as far as at hand]")
+@click.option(
+    "--suite", help="Networks that metrics use; see `bench list evaluators`.  [default: builtin, which ships]"
+)
 @click.option("--limit", type=click.IntRange(1), help="Take only the first so many pairs.")
 @click.option("--out", type=FOLDER, default=Path("runs"), show_default=True, help="Where run folders go.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the pairs and of what is random in a model.")
 @click.option("--device", default="cpu", show_default=True, help="Where the model runs: cpu or cuda.")
 @JSON
 @click.pass_context
-def run(context: click.Context, /, dataset: str | None, as_json: bool, out: Path, **options: Any) -> None:
+def run(context: click.Context, /, as_json: bool, out: Path, **options: Any) -> None:
     """Measure a model, and the calibration rows beside it."""
     from bench.runner import Request, measure
     from bench.table import board
-    from curate.errors import UserError
     from leaderboard.export import nested
     from leaderboard.text import print_board
 
-    if dataset is None:
-        raise UserError(
-            "no --dataset: make one with `curate build --input VIDEOS --out DIR`, or see it all work with `bench demo`"
-        )
-    results = measure(Request(dataset=dataset, out=str(out), **options))
+    results = measure(Request(out=str(out), **options))
     folders = [result.folder for result in results]
     table = board(folders)
     if as_json:
@@ -67,17 +66,40 @@ def run(context: click.Context, /, dataset: str | None, as_json: bool, out: Path
 @main.command()
 @click.option("--model", required=True, help="What to train.")
 @click.option("--preset", default="mini", show_default=True, help="Size of the model: mini or paper.")
-@click.option("--dataset", type=FOLDER, required=True, help="A folder that `curate build` wrote.")
+@click.option("--dataset", default=DATASET, show_default=True, help=DATASET_HELP)
 @click.option("--out", type=FOLDER, required=True, help="Where the checkpoint, the log and the state go.")
 @click.option("--steps", type=click.IntRange(1), default=None, help="How long.  [default: the model's recipe]")
 @click.option("--resume", is_flag=True, help="Go on with the run in OUT.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the first weights and the order of frames.")
 @click.option("--device", default="cpu", show_default=True, help="Where to train: cpu or cuda.")
-def train(model: str, dataset: Path, out: Path, **options: Any) -> None:
-    """Train a model; prints the path for --checkpoint."""
+def train(model: str, dataset: str, out: Path, **options: Any) -> None:
+    """Train a model on all but the test split; prints the path for --checkpoint."""
     from bench.training import train_with_progress
 
     click.echo(train_with_progress(model, dataset, out, **options))
+
+
+@main.command()
+@click.option(
+    "--out", type=FOLDER, default=Path("out/evaluators"), show_default=True, help="Where files and frames go."
+)
+@click.option("--only", type=click.Choice(("head", "face", "identity", "features")), help="Train just this network.")
+@click.option(
+    "--quick", is_flag=True, help="A minute's run that shows that everything works; the networks are useless."
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the first weights and of all that is drawn.")
+@click.option("--workers", type=click.IntRange(1), default=2, show_default=True, help="Processes, one thread each.")
+@click.option("--device", default="cpu", show_default=True, help="Where to train: cpu or cuda.")
+def train_evaluators(out: Path, only: str | None, **options: Any) -> None:
+    """Train the networks of the builtin suite on rendered heads; prints their files.
+
+    Needs about 5 GB in OUT for rendered frames. The same seed gives the same files on a CPU, whatever the workers. A
+    network whose file and card are in OUT is left as it is.
+    """
+    from bench.evaluators.training.command import NAMES, train_evaluators
+
+    for path in train_evaluators(out, NAMES if only is None else (only,), **options):
+        click.echo(path)
 
 
 @main.command()
@@ -85,8 +107,8 @@ def train(model: str, dataset: Path, out: Path, **options: Any) -> None:
 def demo(out: Path) -> None:
     """See everything work, from videos to a page.
 
-    Makes six videos, curates them, trains a small model, runs both tasks, and shows the leaderboard. A second call uses
-    again what is there.
+    Renders videos of people who do not exist and curates them, renders a dataset, trains a small model on it, runs both
+    tasks on people that the model has not seen, and shows the leaderboard. A second call uses again what is there.
     """
     from bench.demo import run_demo
     from leaderboard.text import print_board
@@ -107,17 +129,15 @@ def list_(kind: str, as_json: bool) -> None:
     rows = catalogue.listing(kind)
     if as_json:
         print_json(rows)
-    elif rows:
-        print_table(list(rows[0]), [list(row.values()) for row in rows])
     else:
-        say("no dataset under this folder: make one with `curate build --input VIDEOS --out DIR`")
+        print_table(list(rows[0]), [list(row.values()) for row in rows])
 
 
 @main.command()
 @click.argument("name")
 @JSON
 def show(name: str, as_json: bool) -> None:
-    """Say what is known of a model, task, metric or evaluator."""
+    """Say what is known of a model, task, metric, evaluator or suite."""
     from bench import catalogue
 
     facts = catalogue.facts(name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
@@ -14,36 +14,52 @@ if TYPE_CHECKING:
     from bench.evaluators.suite import Suite
     from curate.perception.interface import Frames
 
-KEPT = 16_384  # frames whose features are kept (about 3 kB each), the oldest dropped first
+KEPT = 256 << 20  # bytes of features that are kept, the oldest dropped first
+
+Seen = dict[str, NDArray[np.float32]]  # kind (an attribute of `bench.evaluators.suite.Observation`) -> features
 
 
 class Features:
     """Network outputs of frames, found again by the frames' content.
 
-    The frames of a truth row are the driving frames and those of a source copy one frame many times, so neither costs
-    a network anything, and the rows of one pass share what they share without knowing of each other.
+    The frames of a truth row are the reference's and those of a source copy one frame many times, so neither costs a
+    network anything, and the rows of one pass share what they share without knowing of each other.
     """
 
-    def __init__(self, suite: Suite, kinds: Sequence[str]) -> None:
-        self.kinds = tuple(kinds)  # attributes of `bench.evaluators.suite.Observation`
+    def __init__(self, suite: Suite) -> None:
         self.seconds = 0.0  # spent so far
         self._suite = suite
-        self._kept: dict[bytes, tuple[NDArray[np.float32], ...]] = {}
+        self._kept: dict[bytes, Seen] = {}
+        self._bytes = 0
 
-    def of(self, frames: Frames) -> dict[str, NDArray[np.float32]]:
+    def of(self, frames: Frames, kinds: Collection[str]) -> Seen:
         """Of uint8 frames [T, H, W, 3]: kind -> [T, ...]; NaN where a frame has no face."""
-        if not self.kinds:
+        if not kinds:
             return {}
         start = time.perf_counter()
+        kinds = sorted(kinds)
         keys = [blake2b(frame.tobytes(), digest_size=16).digest() for frame in frames]
-        new = {key: i for i, key in reversed(list(enumerate(keys))) if key not in self._kept}
-        if new:
-            seen = self._suite.observe(frames[sorted(new.values())])
-            columns = [getattr(seen, kind) for kind in self.kinds]
-            for row, i in enumerate(sorted(new.values())):
-                self._kept[keys[i]] = tuple(column[row] for column in columns)
-        found = {kind: np.stack([self._kept[key][k] for key in keys]) for k, kind in enumerate(self.kinds)}
-        for key in list(self._kept)[: max(len(self._kept) - KEPT, 0)]:
-            del self._kept[key]
+        lacking: dict[tuple[str, ...], dict[bytes, int]] = {}  # kinds -> where frames are that lack just these
+        for i, key in enumerate(keys):
+            unseen = tuple(kind for kind in kinds if kind not in self._kept.get(key, ()))
+            if unseen:
+                lacking.setdefault(unseen, {}).setdefault(key, i)
+        for unseen, places in lacking.items():
+            self._look(frames[list(places.values())], list(places), unseen)
+        found = {kind: np.stack([self._kept[key][kind] for key in keys]) for kind in kinds}
+        self._forget()
         self.seconds += time.perf_counter() - start
         return found
+
+    def _look(self, frames: Frames, keys: list[bytes], kinds: tuple[str, ...]) -> None:
+        observation = self._suite.observe(frames)
+        for kind in kinds:
+            seen: NDArray[np.float32] = getattr(observation, kind)
+            for key, values in zip(keys, seen, strict=True):
+                self._kept.setdefault(key, {})[kind] = values.copy()  # a view would keep its whole batch in memory
+                self._bytes += values.nbytes
+
+    def _forget(self) -> None:
+        while self._bytes > KEPT:
+            oldest = self._kept.pop(next(iter(self._kept)))
+            self._bytes -= sum(values.nbytes for values in oldest.values())

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Collection, Mapping, Sequence
 
 from baselines.interface import Reenactor
 from bench.drive import PairFailed, drive
-from bench.evaluators.suite import Suite, metric_id
+from bench.evaluators.suite import WHOLE_FRAME, Suite, metric_id
 from bench.features import Features
 from bench.metrics.base import Aspect, Metric
 from bench.pair_reader import PairView
 from bench.run_folder import Preview
-from bench.scoring import Look, Outcome, score
-from bench.tasks.base import Pair, Reference, Task
+from bench.scoring import Look, Outcome, SetScore, score
+from bench.tasks.base import Pair, Reference
 from leaderboard.records import MetricInfo, Sample
 
 TRUTH = "truth"
@@ -21,43 +22,63 @@ TRUTH = "truth"
 class Row:
     """Drives pairs with one model and keeps every sample.
 
-    The truth row is the driving frames scored against themselves: for it every reference that a task has is the driving
-    frame.
+    The truth row is what a perfect model would give. Where the task's truth is rendered, it is that, and is compared
+    with what models are compared with; elsewhere it is the driving frames, each compared with itself.
     """
 
-    def __init__(self, model: Reenactor, task: Task, metrics: list[Metric], suite: Suite, features: Features) -> None:
+    def __init__(
+        self,
+        model: Reenactor,
+        references: Mapping[Aspect, Reference],
+        metrics: Sequence[Metric],
+        suite: Suite,
+        features: Features,
+        kinds: Collection[str],
+    ) -> None:
+        """`kinds`: what the networks look for in output frames."""
         self.model = model
         self.metrics = metrics
-        self.references: dict[Aspect, Reference] = dict(task.references)
-        if model.spec.name == TRUTH:
-            itself = Reference("driving", "the driving frame itself")
-            self.references = {aspect: itself if ref.frames else ref for aspect, ref in task.references.items()}
+        self.references = dict(references)
         self.samples: list[Sample] = []
         self.previews: list[Preview] = []
         self.failures: dict[str, str] = {}  # pair id -> why it gave no frames
         self.frames_driven = 0
         self.seconds = {"model": 0.0, "metrics": 0.0}
+        self._asked = references  # what a model's row is compared with, of which the truth's stands in one column
         self._suite = suite
         self._features = features
+        self._kinds = kinds
+        self._sets = {metric.id: SetScore(metric) for metric in metrics if metric.of_sets is not None}
+        self._rendered = False
+        if model.spec.name == TRUTH:
+            self._rendered = any(reference.frames == "truth" for reference in references.values())
+            itself = Reference("driving", "the driving frame itself")
+            if not self._rendered:
+                self.references = {aspect: itself if ref.frames else ref for aspect, ref in references.items()}
 
     def take(self, pair: Pair, view: PairView, seed: int, device: str) -> Look | None:
         """Drive one pair and score every frame; gives what the model made, None when the pair failed."""
         start = time.perf_counter()
         try:
-            frames = drive(self.model, view, seed, device)
+            rendered = view.truth if self._rendered else None
+            frames = drive(self.model, view, seed, device) if rendered is None else rendered.frames
         except PairFailed as error:
             self.fail(pair, view.indices, str(error))
             return None
         finally:
             self.seconds["model"] += time.perf_counter() - start
         self.frames_driven += len(frames)
-        output = Look(frames, self._features.of(frames))
+        output = Look(frames, self._features.of(frames, self._kinds))
         start = time.perf_counter()
         for metric in self.metrics:
-            if not self._missing(pair, metric):
-                from_source = self.references[metric.aspect].frames == "source"
-                reference = view.source.repeated(len(frames)) if from_source else view.driving
-                self._add(pair, metric, view.indices, score(metric, output, reference))
+            if self._missing(pair, metric, len(view.indices)):
+                continue
+            reference = view.reference(self.references[metric.aspect].frames)
+            if metric.id in self._sets:
+                outcomes = self._sets[metric.id].add(output, reference)
+                self._add(pair, metric, {view.indices[i]: outcome for i, outcome in outcomes.items()})
+            else:
+                self._add(pair, metric, dict(zip(view.indices, score(metric, output, reference), strict=True)))
         self.seconds["metrics"] += time.perf_counter() - start
         return output
 
@@ -65,8 +86,18 @@ class Row:
         """Every frame of a pair failed for one reason: they count as attempted."""
         self.failures[pair.id] = reason
         for metric in self.metrics:
-            if not self._missing(pair, metric):
-                self._add(pair, metric, indices, [(None, "failed", reason)] * len(indices))
+            if not self._missing(pair, metric, len(indices)):
+                self._add(pair, metric, dict.fromkeys(indices, (None, "failed", reason)))
+
+    def finish(self) -> None:
+        """Add the values of all pairs together, once all are taken."""
+        start = time.perf_counter()
+        for metric in self.metrics:
+            if metric.id in self._sets:
+                outcome, count = self._sets[metric.id].outcome()
+                if count:
+                    self.samples.append(Sample(None, None, None, None, self._id(metric), *outcome, n=count))
+        self.seconds["metrics"] += time.perf_counter() - start
 
     def infos(self) -> tuple[MetricInfo, ...]:
         """What the run record says of the metrics, with what this row was compared with."""
@@ -77,6 +108,7 @@ class Row:
                 higher_is_better=metric.higher_is_better,
                 description=f"{metric.description}; compared with: {self.references[metric.aspect].meaning}",
                 evaluators=self._networks(metric),
+                reference=self._asked[metric.aspect].frames or "",
             )
             for metric in self.metrics
         )
@@ -87,23 +119,22 @@ class Row:
     def _networks(self, metric: Metric) -> tuple[str, ...]:
         if metric.feature == "frames":
             return ()
-        return tuple(kind for kind in ("detector", metric.feature) if kind in self._suite.networks)
+        kinds = (metric.feature,) if metric.feature in WHOLE_FRAME else ("detector", metric.feature)
+        return tuple(kind for kind in kinds if kind in self._suite.networks)
 
-    def _missing(self, pair: Pair, metric: Metric) -> bool:
-        """Whether this metric cannot be had here; if so, one sample says why for the whole pair."""
+    def _missing(self, pair: Pair, metric: Metric, frames: int) -> bool:
+        """Whether this metric cannot be had here; if so, one sample says why for the whole pair of so many frames."""
         reference = self.references[metric.aspect]
         reason = None if reference.frames else reference.meaning
         if reason is None and metric.feature != "frames":
             reason = self._suite.missing.get(metric.feature)
         if reason is None:
             return False
-        sample = Sample(
-            pair.id, pair.driving.clip_id, pair.source.person, None, self._id(metric), None, "missing", reason
-        )
-        self.samples.append(sample)
+        clip, person = pair.driving.clip_id, pair.source.person
+        self.samples.append(Sample(pair.id, clip, person, None, self._id(metric), None, "missing", reason, n=frames))
         return True
 
-    def _add(self, pair: Pair, metric: Metric, indices: list[int], outcomes: list[Outcome]) -> None:
+    def _add(self, pair: Pair, metric: Metric, outcomes: Mapping[int, Outcome]) -> None:
         name, clip, person = self._id(metric), pair.driving.clip_id, pair.source.person
-        for frame, outcome in zip(indices, outcomes, strict=True):
+        for frame, outcome in outcomes.items():
             self.samples.append(Sample(pair.id, clip, person, frame, name, *outcome))

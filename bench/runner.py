@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,19 +15,24 @@ import baselines
 from baselines.interface import Reenactor
 from bench import metrics, provenance, run_folder, tasks
 from bench.baseline_errors import baseline_errors
+from bench.datasets import DEFAULT as DEFAULT_DATASET
+from bench.datasets import open_dataset
 from bench.drive import features_needed
 from bench.evaluators.suite import Suite, open_suite
 from bench.features import Features
+from bench.metrics.base import Aspect
 from bench.pair_reader import PairReader
 from bench.rows import TRUTH, Row
-from bench.tasks.base import Pair, Task, pair_list_sha256
+from bench.tasks.base import Pair, Reference, pair_list_sha256
+from bench.truth import truth_of
 from curate.console import milestone, progress, say
-from curate.dataset import Dataset
+from curate.dataset import Clip, Dataset
 from curate.errors import BadVideo, MissingPrerequisite, UserError, unknown
 from curate.files import sha256_text
-from leaderboard.records import DatasetInfo, EvaluatorInfo, ModelInfo, ProtocolInfo, RunRecord
+from leaderboard.records import SCHEMA_VERSION, DatasetInfo, EvaluatorInfo, ModelInfo, ProtocolInfo, RunRecord
 
 CALIBRATION = (TRUTH, "source-copy")  # in every table: the best that can be had, and what doing nothing gives
+TEST = "test"  # the split to measure on, where a dataset has it; training leaves it out
 PREVIEWED_PAIRS = 4
 
 
@@ -37,7 +42,7 @@ class Request:
 
     task: str
     model: str
-    dataset: str
+    dataset: str = DEFAULT_DATASET
     checkpoint: str | None = None
     preset: str = "mini"
     suite: str | None = None
@@ -58,7 +63,7 @@ class Result:
 def run(
     task: str,
     model: str,
-    dataset: str | Path,
+    dataset: str | Path = DEFAULT_DATASET,
     *,
     checkpoint: str | Path | None = None,
     preset: str = "mini",
@@ -70,9 +75,10 @@ def run(
 ) -> list[Path]:
     """Measure `model` on `task` and `dataset`; gives the run folders, the model's first, then the calibration rows'.
 
-    `suite` names the networks that metrics use (None: those at hand), `limit` takes the first pairs only, `seed` draws
-    pairs and sets what is random in a model. Every frame is decoded once and goes through every network once, for all
-    rows together. Raises `UserError` (unknown names, no pairs) and `MissingPrerequisite` (weights).
+    `dataset` is a folder or the name of one that is made at first use. Where it has a test split, that alone is run.
+    `suite` names the networks that metrics use (None: those that ship), `limit` takes the first pairs only, `seed`
+    draws pairs and sets what is random in a model. Every frame is decoded once and goes through every network once, for
+    all rows together. Raises `UserError` (unknown names, no pairs) and `MissingPrerequisite` (weights).
     """
     checkpoint = None if checkpoint is None else str(checkpoint)
     request = Request(task, model, str(dataset), checkpoint, preset, suite, limit, str(out), seed, device)
@@ -86,16 +92,22 @@ def measure(request: Request) -> list[Result]:
     task = tasks.get(request.task)
     if request.limit is not None and request.limit < 1:
         raise UserError(f"limit must be at least 1, but is {request.limit}")
-    dataset = Dataset.open(request.dataset)
     models = [_load(request.model, request)] + [_load(name, request) for name in CALIBRATION if name != request.model]
-    pairs = task.pairs(dataset.clips, request.seed)[: request.limit]
     suite = open_suite(request.suite)
-    used = [m for aspect in task.references for m in metrics.available().values() if m.aspect == aspect]
-    features = Features(suite, _kinds(models, used, task, suite))
-    rows = [Row(model, task, used, suite, features) for model in models]
+    dataset = open_dataset(request.dataset)  # may be rendered now: whatever else can be wrong is known before
+    clips, split = _to_measure_on(dataset)
+    pairs = task.pairs(clips, request.seed)[: request.limit]
+    truth = truth_of(dataset) if task.wants_truth else None
+    references = task.references_on(truth is not None)
+    used = [m for aspect in references for m in metrics.available().values() if m.aspect == aspect]
+    judged, driven = _kinds(models, used, references, suite)
+    features = Features(suite)
+    rows = [Row(model, references, used, suite, features, judged) for model in models]
     run_folder.prepare(Path(request.out))
 
-    reader = PairReader(dataset, task, features)
+    # Each row's frames are judged, and the calibration rows' are the source and the truth, or else the driving frames.
+    looks = {"source": judged | driven, "driving": driven | (judged if truth is None else set()), "truth": judged}
+    reader = PairReader(dataset, task, features, looks, truth)
     with progress() as bar:
         item = bar.add_task(f"{task.protocol} {request.model}", total=len(pairs), note="")
         for number, pair in enumerate(pairs):
@@ -104,9 +116,11 @@ def measure(request: Request) -> list[Result]:
             bar.advance(item)
             if milestone(number + 1, len(pairs)):
                 say(f"{task.protocol} {request.model}: {number + 1} of {len(pairs)} pairs")
+    for row in rows:
+        row.finish()
 
     shared = RunRecord(
-        schema_version=1,
+        schema_version=SCHEMA_VERSION,
         run_id="",
         status="complete",
         created=started.isoformat(timespec="milliseconds"),
@@ -129,10 +143,16 @@ def measure(request: Request) -> list[Result]:
             size=task.size,
             frames_per_clip=task.frames_per_clip,
             limit=request.limit,
+            split=split,
         ),
         metrics=(),
         evaluators={kind: EvaluatorInfo(**asdict(info)) for kind, info in suite.networks.items()},
-        seconds={"decode": reader.seconds, "evaluators": features.seconds, "total": time.perf_counter() - clock},
+        seconds={
+            "decode": reader.seconds,
+            "truth": truth.seconds if truth else 0.0,
+            "evaluators": features.seconds,
+            "total": time.perf_counter() - clock,
+        },
         frames_driven=0,
         previews=(),
         samples_sha256="",
@@ -151,16 +171,31 @@ def _load(name: str, request: Request) -> Reenactor:
         return baselines.load(name, preset=request.preset, checkpoint=checkpoint, device=request.device)
 
 
-def _kinds(models: Sequence[Reenactor], used: Sequence[metrics.Metric], task: Task, suite: Suite) -> list[str]:
-    """What the networks must look for: for metrics that have a reference and a network, and for models."""
-    kinds: set[str] = {metric.feature for metric in used if task.references[metric.aspect].frames}
-    kinds -= {"frames", *suite.missing}
+def _to_measure_on(dataset: Dataset) -> tuple[list[Clip], str | None]:
+    """The clips to make pairs of, and the split that they are when not all are taken."""
+    test = [clip for clip in dataset.clips if clip.split == TEST]
+    if not test:
+        return list(dataset.clips), None
+    say(f"{dataset.name}: the {TEST} split, {len(test)} of {len(dataset.clips)} clips")
+    return test, TEST
+
+
+def _kinds(
+    models: Sequence[Reenactor],
+    used: Sequence[metrics.Metric],
+    references: Mapping[Aspect, Reference],
+    suite: Suite,
+) -> tuple[set[str], set[str]]:
+    """What the networks must look for to judge frames, by metrics that have a reference and a network, and in the
+    frames that models are given."""
+    kinds: set[str] = {metric.feature for metric in used if references[metric.aspect].frames}
+    driven: set[str] = set()
     for model in models:
         needed = features_needed(model)
         for kind in sorted(needed & set(suite.missing)):
             raise MissingPrerequisite(f"model {model.spec.name} needs {kind}: {suite.missing[kind]}")
-        kinds |= needed
-    return sorted(kinds)
+        driven |= needed
+    return kinds - {"frames", *suite.missing}, driven
 
 
 def _compare(pair: Pair, rows: Sequence[Row], reader: PairReader, request: Request, preview: int | None) -> None:

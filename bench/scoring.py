@@ -1,11 +1,11 @@
-"""Apply metrics to output frames: one value per frame, or the reason why there is none."""
+"""Apply metrics to output frames: one value per frame or one for all of them, or the reason why there is none."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 import numpy as np
 import torch
@@ -13,12 +13,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from bench.metrics.base import Metric
+from bench.metrics.spread import Spread
 from curate.errors import UserError
 
 if TYPE_CHECKING:
     from curate.perception.interface import Frames
 
 AT_ONCE = 16  # frames scored together: bounds memory, and no value depends on it
+
+T = TypeVar("T", bound=np.generic)
 
 Outcome = tuple[float | None, Literal["ok", "failed", "missing"], str | None]
 """Value, status, reason: as in a sample."""
@@ -32,9 +35,12 @@ class Look:
     features: dict[str, NDArray[np.float32]]
 
     def repeated(self, count: int) -> Look:
-        """The first frame, `count` times."""
-        first = np.zeros(count, np.intp)
-        return Look(self.frames[first], {kind: values[first] for kind, values in self.features.items()})
+        """The first frame, `count` times; nothing is copied."""
+
+        def first(values: NDArray[T]) -> NDArray[T]:
+            return np.broadcast_to(values[:1], (count, *values.shape[1:]))
+
+        return Look(first(self.frames), {kind: first(values) for kind, values in self.features.items()})
 
 
 def to_tensor(frames: Frames, device: str = "cpu") -> Tensor:
@@ -49,18 +55,50 @@ def to_frames(images: Tensor) -> Frames:
 
 def score(metric: Metric, pred: Look, target: Look) -> list[Outcome]:
     """The outcome of each of T frames. A face not found counts against the output, unless the reference has none."""
-    count = len(pred.frames)
-    outcomes: list[Outcome] = [(None, "failed", "no face found in the output frame")] * count
-    comparable = np.arange(count)
-    if metric.feature != "frames":
-        in_pred, in_target = (_has_face(look.features[metric.feature]) for look in (pred, target))
-        for i in np.flatnonzero(~in_target):
-            outcomes[i] = (None, "missing", "no face found in the reference frame")
-        comparable = np.flatnonzero(in_pred & in_target)
-    for i, value in zip(comparable, _values(metric, pred, target, comparable), strict=True):
+    comparable, lost = _split(metric, pred, target)
+    found: dict[int, Outcome] = dict(lost)
+    for i, value in zip(comparable.tolist(), _values(metric, pred, target, comparable), strict=True):
         capped = value if metric.ceiling is None else min(value, metric.ceiling)
-        outcomes[i] = (capped, "ok", None) if math.isfinite(capped) else (None, "failed", f"the value is {capped}")
-    return outcomes
+        found[i] = (capped, "ok", None) if math.isfinite(capped) else (None, "failed", f"the value is {capped}")
+    return [found[i] for i in range(len(pred.frames))]
+
+
+class SetScore:
+    """A metric of sets in the making: what it has seen so far of the output frames and of their references."""
+
+    def __init__(self, metric: Metric) -> None:
+        self._metric = metric
+        self._pred, self._target = Spread(), Spread()
+
+    def add(self, pred: Look, target: Look) -> dict[int, Outcome]:
+        """Take in T frames of either side; gives the outcomes of those that belong to no set: neither side counts
+        them."""
+        comparable, lost = _split(self._metric, pred, target)
+        for spread, look in ((self._pred, pred), (self._target, target)):
+            spread.add(look.features[self._metric.feature][comparable])
+        return lost
+
+    def outcome(self) -> tuple[Outcome, int]:
+        """The outcome of all frames together, and how many they are."""
+        count = self._pred.count
+        if count < 2 or self._metric.of_sets is None:
+            return (None, "failed", "a set needs two frames at least"), count
+        value = self._metric.of_sets(self._pred, self._target)
+        return ((value, "ok", None) if math.isfinite(value) else (None, "failed", f"the value is {value}")), count
+
+
+def _split(metric: Metric, pred: Look, target: Look) -> tuple[NDArray[np.intp], dict[int, Outcome]]:
+    """The frames in which both sides show what the metric reads, and the outcome of each other one."""
+    if metric.feature == "frames":
+        return np.arange(len(pred.frames)), {}
+    in_pred, in_target = (_has_face(look.features[metric.feature]) for look in (pred, target))
+    lost: dict[int, Outcome] = {}
+    for i in np.flatnonzero(~(in_pred & in_target)).tolist():
+        if in_target[i]:
+            lost[i] = (None, "failed", "no face found in the output frame")
+        else:
+            lost[i] = (None, "missing", "no face found in the reference frame")
+    return np.flatnonzero(in_pred & in_target), lost
 
 
 def _has_face(feature: NDArray[np.float32]) -> NDArray[np.bool_]:

@@ -7,13 +7,14 @@ from pathlib import Path
 import baselines
 from baselines import training
 from bench.baseline_errors import baseline_errors
+from bench.datasets import open_dataset
 from curate.console import milestone, progress, say
 from curate.errors import unknown
 
 
 def train_with_progress(
     model: str,
-    dataset: Path,
+    dataset: str | Path,
     out: Path,
     *,
     preset: str = "mini",
@@ -22,9 +23,13 @@ def train_with_progress(
     seed: int = 0,
     device: str = "cpu",
 ) -> Path:
-    """Train and give the checkpoint's path; `steps` None: as many as the model's recipe says. Raises `UserError`."""
+    """Train and give the checkpoint's path; `steps` None: as many as the model's recipe says. Raises `UserError`.
+
+    `dataset` is a folder or the name of one that is made at first use; its test split is left out.
+    """
     if model not in baselines.names():
         raise unknown("model", model, baselines.names())
+    root = open_dataset(dataset).root
     with progress() as bar, baseline_errors():
         item = bar.add_task(f"train {model}", total=steps, note="")
 
@@ -35,5 +40,5 @@ def train_with_progress(
                 say(f"step {step} of {total}: {loss}")
 
         return training.train(
-            model, dataset, out, preset=preset, steps=steps, seed=seed, resume=resume, device=device, on_step=show
+            model, root, out, preset=preset, steps=steps, seed=seed, resume=resume, device=device, on_step=show
         )

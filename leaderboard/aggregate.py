@@ -4,6 +4,9 @@ A mean is pooled over samples (sum of the values over their count), never a mean
 Its interval is the percentile bootstrap (Efron 1979) over persons: whole persons are drawn with replacement, since
 two frames of one person are no independent evidence. Every figure depends on the set of samples alone, to the last
 bit: sums are correctly rounded (`math.fsum`) and persons are taken in the order of their names.
+
+A metric that compares sets (a Fréchet distance) has one value for all frames together, in a sample without a pair; that
+value is the score. It has no interval: that would take the features of every frame, which a record doesn't hold.
 """
 
 from __future__ import annotations
@@ -25,20 +28,24 @@ RESAMPLES = 2000
 SEED = 20110126
 LARGEST = 1e100  # a value beyond this is a fault, not a measurement, and would make sums overflow
 STATUSES = ("ok", "failed", "missing")
-_COLUMNS = ("metric", "person", "value", "status", "error")
+NO_INTERVAL = "one value of all frames together: no interval"
+_COLUMNS = ("metric", "person", "value", "status", "error", "n")
 _DRAWS_AT_ONCE = 1 << 22  # bootstrap draws held in memory together
 
 
 @dataclass(frozen=True)
 class Score:
-    """One metric of one run. `mean` is NULL without a value and the interval without two persons; `reason` says why."""
+    """One metric of one run; the counts are of frames.
+
+    `mean` is NULL without a value and the interval without two persons; `reason` says why.
+    """
 
     metric: str
     n_attempted: int  # n_ok + n_failed
     n_ok: int
     n_failed: int
     n_missing: int
-    n_persons: int  # persons with a value
+    n_persons: int  # persons with a value of their own
     mean: float | None
     ci_low: float | None
     ci_high: float | None
@@ -55,20 +62,28 @@ def aggregate(samples: pa.Table | pd.DataFrame, metrics: Iterable[str] = ()) -> 
     table = samples if isinstance(samples, pa.Table) else pa.Table.from_pandas(samples, preserve_index=False)
     table = table.select(_COLUMNS).unify_dictionaries()
     names, metric = _encode(table["metric"], "metric")
-    persons, person = _encode(table["person"], "person")
+    of_person = table["person"].is_valid().to_numpy()
+    persons, person = _encode(table["person"].filter(pa.array(of_person)), "person")
     found, status = _encode(table["status"], "status")
     if strange := sorted(set(found) - set(STATUSES)):
         raise ValueError(f"unknown status {strange[0]!r} (known: {', '.join(STATUSES)})")
     status = np.array([STATUSES.index(name) for name in found], dtype=np.int64)[status]
     ok = status == 0
     value = _values(table["value"], ok)
+    n = _numbers(table["n"])
 
-    counts = np.bincount(metric * len(STATUSES) + status, minlength=len(names) * len(STATUSES))
-    counts = counts.reshape(len(names), len(STATUSES))
-    groups = _person_sums(metric[ok] * len(persons) + person[ok], value[ok], len(persons))
+    counts = np.zeros((len(names), len(STATUSES)), dtype=np.int64)
+    np.add.at(counts, (metric, status), n)
+    sets = _sets(metric[~of_person], value[~of_person])
+    own = ok[of_person]
+    key = metric[of_person] * len(persons) + person
+    groups = _person_sums(key[own], value[of_person][own], n[of_person][own], len(persons))
+    if both := sorted(names[i] for i in sets.keys() & groups.keys()):
+        raise ValueError(f"{both[0]} has values of pairs and a value of all pairs together")
     failures = _failures(table.filter(pa.array(~ok)))
     scores = {
-        name: _score(name, counts[i], *groups.get(i, _NO_GROUPS), failures.get(name)) for i, name in enumerate(names)
+        name: _score(name, counts[i], *groups.get(i, _NO_GROUPS), sets.get(i), failures.get(name))
+        for i, name in enumerate(names)
     }
     absent = {name: Score(name, 0, 0, 0, 0, 0, None, None, None, "no sample", None) for name in metrics}
     return [score for _, score in sorted((absent | scores).items())]
@@ -102,26 +117,55 @@ def _values(column: pa.ChunkedArray, ok: np.ndarray) -> np.ndarray:
     return value
 
 
+def _numbers(column: pa.ChunkedArray) -> np.ndarray:
+    """How many frames each row speaks of [N], int64."""
+    if column.null_count:
+        raise ValueError(f"{column.null_count} samples do not say how many frames they speak of")
+    n = np.asarray(column.cast(pa.int64()).to_numpy(), dtype=np.int64)
+    if (n < 1).any():
+        raise ValueError("a sample speaks of less than one frame")
+    return n
+
+
+def _sets(metric: np.ndarray, value: np.ndarray) -> dict[int, float | None]:
+    """Per metric index the value of all frames together, None where it could not be had; `value` [N]: NaN is none."""
+    if len(np.unique(metric)) < len(metric):
+        raise ValueError("a metric has two values of all pairs together")
+    return {int(i): None if math.isnan(x) else float(x) for i, x in zip(metric, value, strict=True)}
+
+
 _NO_GROUPS = (np.zeros(0), np.zeros(0, dtype=np.int64))
 
 
-def _person_sums(key: np.ndarray, value: np.ndarray, n_persons: int) -> dict[int, tuple[np.ndarray, np.ndarray]]:
-    """Per metric index: sums and counts [P] of its persons' values; `key` [N]: metric * n_persons + person."""
+def _person_sums(
+    key: np.ndarray, value: np.ndarray, n: np.ndarray, n_persons: int
+) -> dict[int, tuple[np.ndarray, np.ndarray]]:
+    """Per metric index: sums and counts [P] of its persons' values, each `n` times.
+
+    `key` [N] is metric * n_persons + person.
+    """
     order = np.argsort(key, kind="stable")
-    key, value = key[order], value[order]
+    key, value, n = key[order], (value * n)[order], n[order]
     starts = np.flatnonzero(np.diff(key, prepend=-1))
     bounds = np.append(starts, len(key))
     sums = np.array([math.fsum(value[a:b].tolist()) for a, b in pairwise(bounds)])
-    counts = np.diff(bounds)
+    counts = np.array([n[a:b].sum() for a, b in pairwise(bounds)], dtype=np.int64)
     metric = key[starts] // max(n_persons, 1)
     return {int(i): (sums[metric == i], counts[metric == i]) for i in np.unique(metric)}
 
 
-def _score(name: str, by_status: np.ndarray, sums: np.ndarray, counts: np.ndarray, failures: str | None) -> Score:
-    """The score of a metric from its number of samples of each status and the sums and counts [P] of its persons."""
+def _score(
+    name: str,
+    by_status: np.ndarray,
+    sums: np.ndarray,
+    counts: np.ndarray,
+    of_set: float | None,
+    failures: str | None,
+) -> Score:
+    """A metric's score from its frames of each status, its persons' sums and counts [P], and its value of the set."""
     n_ok, n_failed, n_missing = by_status.tolist()
-    mean, low, high, reason = None, None, None, failures
-    if n_ok:
+    mean, low, high, reason = of_set, None, None, failures if of_set is None else NO_INTERVAL
+    if len(sums):
         mean = math.fsum(sums.tolist()) / n_ok
         reason = "one person only: no interval" if len(sums) == 1 else None
     if len(sums) > 1:
@@ -143,10 +187,10 @@ def _bootstrap(sums: np.ndarray, counts: np.ndarray) -> tuple[float, float]:
 
 
 def _failures(rows: pa.Table) -> dict[str, str]:
-    """Per metric the three most frequent reasons of its samples without a value."""
+    """Per metric the three most frequent reasons of its frames without a value."""
     counted: dict[str, list[tuple[str, int]]] = {}
-    for row in rows.group_by(["metric", "error"]).aggregate([([], "count_all")]).to_pylist():
-        counted.setdefault(row["metric"], []).append((row["error"] or "no reason given", row["count_all"]))
+    for row in rows.group_by(["metric", "error"]).aggregate([("n", "sum")]).to_pylist():
+        counted.setdefault(row["metric"], []).append((row["error"] or "no reason given", row["n_sum"]))
     texts = {}
     for metric, reasons in counted.items():
         reasons.sort(key=lambda item: (-item[1], item[0]))

@@ -15,7 +15,15 @@ import pyarrow.parquet as pq
 from curate.errors import UserError
 from curate.files import sha256_text
 from leaderboard.aggregate import aggregate
-from leaderboard.records import RUN_FILE, SAMPLES_FILE, SAMPLES_SCHEMA, MetricInfo, RunRecord, read_record
+from leaderboard.records import (
+    RUN_FILE,
+    SAMPLES_FILE,
+    SAMPLES_SCHEMA,
+    SAMPLES_SCHEMA_1,
+    MetricInfo,
+    RunRecord,
+    read_record,
+)
 from leaderboard.store import Store
 
 _INSERT = {  # table -> how the rows of a run, registered as `incoming`, go into it
@@ -72,12 +80,17 @@ def read_samples(folder: Path, record: RunRecord) -> pa.Table:
     try:
         with pq.ParquetFile(path) as file:
             schema = file.schema_arrow
-        if not schema.equals(SAMPLES_SCHEMA, check_metadata=False):
+        expected = SAMPLES_SCHEMA_1 if record.schema_version == 1 else SAMPLES_SCHEMA
+        if not schema.equals(expected, check_metadata=False):
             raise UserError(f"{path} has other columns than a run record: {', '.join(schema.names)}")
         with pq.ParquetFile(path, read_dictionary=texts) as file:
             table = file.read()
+        if record.schema_version == 1:
+            table = table.append_column(SAMPLES_SCHEMA.field("n"), pa.array([1] * len(table), pa.int32()))
     except pa.ArrowException as error:
         raise UserError(f"{path} is no readable Parquet file: {str(error).splitlines()[0]}") from error
+    if not table["pair_id"].is_null().equals(table["person"].is_null()):
+        raise UserError(f"{path} has samples with a pair and no person, or the reverse")
     stated = {metric.id for metric in record.metrics}
     if foreign := sorted(set(table["metric"].unique().to_pylist()) - stated, key=str):
         raise UserError(f"{path} has samples of {foreign[0]!r}, a metric that {RUN_FILE} does not state")
@@ -160,6 +173,7 @@ def _run_row(record: RunRecord, folder: Path) -> dict[str, Any]:
         "n_pairs": protocol.n_pairs,
         "size": protocol.size,
         "frames_per_clip": protocol.frames_per_clip,
+        "split": protocol.split,
         "suite": record.suite,
         "seconds_model": record.seconds.get("model"),
         "frames_driven": record.frames_driven,

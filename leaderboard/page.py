@@ -141,7 +141,7 @@ def _cards(section: Section) -> dict[str, Any]:
                         "value": value(cell, places),
                         "interval": interval(cell, places),
                         "ok": cell.n_ok,
-                        "persons": cell.n_persons,
+                        "persons": cell.n_persons or "",
                         "remark": remark(cell),
                     }
                     for cell, places in zip(row.cells, section.places, strict=True)

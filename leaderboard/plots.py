@@ -96,9 +96,9 @@ def _domain(board: Board, i: int) -> tuple[float, float]:
 
 
 def _ticks(low: float, high: float) -> list[tuple[float, str]]:
-    """Three to five round numbers between `low` and `high`, low < high, with their labels."""
+    """Two to six round numbers between `low` and `high`, low < high, with their labels."""
     step = 10.0 ** math.floor(math.log10((high - low) / 2))
-    step *= next((m for m in (5, 2) if (high - low) / (step * m) >= 2.5), 1)
+    step *= next((m for m in (5, 2) if (high - low) / (step * m) >= 2.3), 1)
     places = max(0, -math.floor(math.log10(step) + 1e-9))
     first, last = math.ceil(low / step), math.floor(high / step)
     return [(n * step, f"{n * step:.{places}f}") for n in range(first, last + 1)]

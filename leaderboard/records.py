@@ -22,20 +22,22 @@ from curate.files import atomic, sha256_file, write_json
 
 RUN_FILE = "run.json"
 SAMPLES_FILE = "samples.parquet"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 SAMPLES_SCHEMA = pa.schema(
     [
-        ("pair_id", pa.string()),
+        ("pair_id", pa.string()),  # NULL, as clip and person then are: the row speaks of all pairs as one set
         ("clip_id", pa.string()),  # the driving clip
         ("person", pa.string()),  # the source's identity as far as known: what intervals are clustered by
-        ("frame", pa.int32()),  # NULL: the row speaks of the whole pair
+        ("frame", pa.int32()),  # NULL: the row speaks of the whole pair, or of all pairs
         ("metric", pa.string()),
         ("value", pa.float64()),  # NULL unless status is ok
         ("status", pa.string()),
         ("error", pa.string()),  # the reason when value is NULL
+        ("n", pa.int32()),  # how many frames the row speaks of
     ]
 )
+SAMPLES_SCHEMA_1 = SAMPLES_SCHEMA.remove(8)  # of records of version 1, whose rows count as one frame each
 
 
 class _Strict(BaseModel):
@@ -50,6 +52,7 @@ class MetricInfo(_Strict):
     higher_is_better: bool
     description: str
     evaluators: tuple[str, ...] = ()  # names of the networks it used, keys of RunRecord.evaluators
+    reference: str = ""  # what models are compared with: "driving", "source", "truth"; "": nothing, or not recorded
 
 
 class EvaluatorInfo(_Strict):
@@ -92,6 +95,7 @@ class ProtocolInfo(_Strict):
     size: int  # side in pixels at which frames are compared
     frames_per_clip: int
     limit: int | None  # --limit, None: all pairs
+    split: str | None = None  # the only split that pairs were made of; None: all clips
 
 
 class PreviewInfo(_Strict):
@@ -109,7 +113,7 @@ class PreviewInfo(_Strict):
 class RunRecord(_Strict):
     """run.json: one model on one protocol and one dataset."""
 
-    schema_version: Literal[1]
+    schema_version: Literal[1, 2]
     run_id: str
     status: Literal["complete"]
     created: str  # ISO 8601, UTC
@@ -127,13 +131,13 @@ class RunRecord(_Strict):
     protocol: ProtocolInfo
     metrics: tuple[MetricInfo, ...]
     evaluators: dict[str, EvaluatorInfo]
-    seconds: dict[str, float]  # wall seconds by part: "decode", "model", "evaluators", "total"
+    seconds: dict[str, float]  # wall seconds by part: "decode", "truth", "model", "evaluators", "metrics", "total"
     frames_driven: int
     previews: tuple[PreviewInfo, ...]
     samples_sha256: str
 
     def signature(self, metric: MetricInfo) -> str:
-        """What to cite beside a value: metric, networks, size, pairs, protocol and dataset.
+        """What to cite beside a value: metric, networks, reference, size, pairs, protocol and dataset.
 
         Two values may stand in one ranked column only if their signatures are equal.
         """
@@ -143,6 +147,7 @@ class RunRecord(_Strict):
             [
                 metric.id,
                 networks or "pixels",
+                *([f"vs:{metric.reference}"] if metric.reference else []),
                 f"{self.protocol.size}px",
                 f"pairs:{self.protocol.n_pairs}@{self.protocol.pair_list_sha256[:8]}",
                 f"frames:{self.protocol.frames_per_clip}",
@@ -156,14 +161,15 @@ class RunRecord(_Strict):
 class Sample:
     """One measured value, or the reason why there is none."""
 
-    pair_id: str
-    clip_id: str
-    person: str
+    pair_id: str | None
+    clip_id: str | None
+    person: str | None
     frame: int | None
     metric: str
     value: float | None
     status: Literal["ok", "failed", "missing"] = "ok"  # failed: tried without success; missing: could not be tried
     error: str | None = None
+    n: int = 1
 
     def __post_init__(self) -> None:
         ok = self.status == "ok"
@@ -171,11 +177,13 @@ class Sample:
             raise ValueError(f"sample {self}: a value when and only when status is ok, else a reason")
         if self.value is not None and not math.isfinite(self.value):
             raise ValueError(f"sample {self}: the value is not finite")
+        if len({field is None for field in (self.pair_id, self.clip_id, self.person)}) > 1:
+            raise ValueError(f"sample {self}: pair, clip and person are stated together or not at all")
 
 
 def write_samples(folder: Path, samples: Iterable[Sample]) -> str:
-    """Write samples.parquet sorted by pair, metric and frame; gives its SHA-256."""
-    rows = sorted(samples, key=lambda s: (s.pair_id, s.metric, -1 if s.frame is None else s.frame))
+    """Write samples.parquet sorted by pair, metric and frame, the whole set first; gives its SHA-256."""
+    rows = sorted(samples, key=lambda s: (s.pair_id or "", s.metric, -1 if s.frame is None else s.frame))
     table = pa.Table.from_pylist([vars(row) for row in rows], schema=SAMPLES_SCHEMA)
     with atomic(folder / SAMPLES_FILE) as partial:
         pq.write_table(table, partial, compression="zstd")

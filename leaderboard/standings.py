@@ -1,7 +1,8 @@
 """Which values may stand beside each other, in which order, and which is best: read by `show`, `export` and the page.
 
 A board holds runs that answer one question: same source, protocol, pairs, size, dataset fingerprint and suite. In a
-board, a column is one signature: the same metric computed with another network is another column. Calibration rows
+board, a column is one signature: the same metric computed with another network, or against something else, is another
+column. Calibration rows
 (truth, source-copy) frame a board and take no part in its ranking.
 """
 
@@ -99,6 +100,7 @@ class Board:
     pair_list_sha256: str
     size: int
     frames_per_clip: int
+    split: str | None  # the only split that pairs were made of
     columns: tuple[Column, ...]
     upper: tuple[Row, ...]
     ranked: tuple[Row, ...]
@@ -136,7 +138,8 @@ def boards(store: Store, source: str = "measured", filters: Filters | None = Non
     rows = [row for row in rows if _passes(filters, row, ("task", "protocol"))]
 
     def question(row: dict[str, Any]) -> tuple[Any, ...]:
-        return tuple(row[name] for name in ("task", "dataset", "protocol")) + tuple(row[name] for name in _QUESTION)
+        fields = ("task", "dataset", "protocol", *_QUESTION)
+        return tuple("" if row[name] is None else row[name] for name in fields)
 
     made = [_board(list(group)) for _, group in groupby(sorted(rows, key=question), key=question)]
     return sorted(made, key=lambda b: (b.dataset, -len(b.filled), b.task, b.protocol, -b.n_pairs, b.pair_list_sha256))

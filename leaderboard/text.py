@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import unicodedata
 from collections.abc import Sequence
 from typing import Any
@@ -10,6 +11,8 @@ from curate.console import print_table
 from leaderboard.standings import Board, Cell, decimals
 
 WIDEST = 48  # characters of a name in a table
+PAGE_WIDTH = 120  # characters of a line where there is no terminal
+NARROWEST = 60
 
 
 def plain(text: object, widest: int | None = WIDEST) -> str:
@@ -51,19 +54,20 @@ def remark(cell: Cell | None) -> str:
 
 
 def print_board(board: Board) -> None:
-    """One board to stdout: a table of the columns that have values, why the others have none, what to cite."""
+    """One board to stdout: the columns that have values, in as many tables as the width asks for, why the others have
+    none, what to cite."""
     notes: dict[str, int] = {}
     names = [plain(f"{row.model} {row.preset}" if row.kind == "model" else f"({row.model})") for row in board.rows]
     filled = board.filled
-    cells = list(zip(names, *(_column(board, i, notes) for i in filled), strict=True))
     if filled:
-        blank = ("",) * (len(filled) + 1)
-        rows: list[tuple[str, ...]] = []
-        for group in (board.upper, board.ranked, board.lower):
-            rows += [blank] * bool(rows and group) + cells[: len(group)]
-            del cells[: len(group)]
-        print_table(["model", *(_heading(board, i) for i in filled)], rows, title=title(board))
-        print("\nrows in parentheses are calibration, not ranked", end="")
+        headings = [_heading(board, i) for i in filled]
+        columns = [_column(board, i, notes) for i in filled]
+        print(title(board))
+        for start, end in _side_by_side(names, headings, columns):
+            rows = _apart(board, list(zip(names, *columns[start:end], strict=True)))
+            print_table(["model", *headings[start:end]], rows)
+            print()
+        print("rows in parentheses are calibration, not ranked", end="")
         best = any(cell and cell.best for row in board.ranked for cell in row.cells)
         print("; * best of the ranked rows" if best else "")
     else:
@@ -77,6 +81,33 @@ def print_board(board: Board) -> None:
     for i in filled:
         print(f"  {plain(board.columns[i].signature, 400)}")
     print()
+
+
+def _side_by_side(
+    names: Sequence[str], headings: Sequence[str], columns: Sequence[Sequence[str]]
+) -> list[tuple[int, int]]:
+    """Which columns fit beside the names, table by table, on a terminal of this width or on a page."""
+    room = max(NARROWEST, shutil.get_terminal_size((PAGE_WIDTH, 24)).columns)
+    least = max(map(len, ["model", *names]))
+    tables: list[tuple[int, int]] = []
+    start, used = 0, least
+    for i, (heading, cells) in enumerate(zip(headings, columns, strict=True)):
+        width = max(map(len, [heading, *cells])) + 2
+        if i > start and used + width > room:
+            tables.append((start, i))
+            start, used = i, least
+        used += width
+    return [*tables, (start, len(headings))]
+
+
+def _apart(board: Board, lines: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    """The board's lines with an empty one between ranked rows and calibration."""
+    blank = ("",) * len(lines[0])
+    rows: list[tuple[str, ...]] = []
+    for group in (board.upper, board.ranked, board.lower):
+        rows += [blank] * bool(rows and group) + lines[: len(group)]
+        del lines[: len(group)]
+    return rows
 
 
 def _heading(board: Board, i: int) -> str:
@@ -112,7 +143,7 @@ def title(board: Board) -> str:
     """What a board compares, in one line."""
     parts = [
         f"{plain(board.protocol)} on {plain(board.dataset)}@{plain(board.dataset_fingerprint[:8])}",
-        f"{board.n_pairs} pairs",
+        f"{board.n_pairs} pairs" + f" of the {plain(board.split)} split" * bool(board.split),
         f"{board.frames_per_clip} frames each",
         f"{board.size} px",
         f"suite {plain(board.suite)}",

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from torch import Tensor
 
-Aspect = Literal["pixels", "motion", "identity"]
-Feature = Literal["frames", "landmarks", "pose", "identity"]
+    from bench.metrics.spread import Spread
+
+Aspect = Literal["pixels", "motion", "identity", "distribution"]
+Feature = Literal["frames", "landmarks", "pose", "expression", "identity", "perceptual", "frechet"]
 
 
 @dataclass(frozen=True)
@@ -18,7 +20,8 @@ class Metric:
     """A pure function with what is needed to apply it and to read its values.
 
     `function(pred, target)` takes the features of B frames ([B, 3, H, W] in [0, 1], landmarks [B, 68, 2] in pixels,
-    pose [B, 3] in degrees, embeddings [B, D]) and gives one value per frame, [B].
+    pose [B, 3] in degrees, expression [B, 18] in [0, 1], embeddings and other vectors [B, D]) and gives one value per
+    frame, [B]. A metric that compares sets instead takes [N, D] and [M, D], gives one value, [], and states `of_sets`.
     """
 
     id: str
@@ -30,6 +33,7 @@ class Metric:
     unit: str = ""  # "": dimensionless
     paper: str = ""
     ceiling: float | None = None  # values above are recorded as this (an infinite value has no mean)
+    of_sets: Callable[[Spread, Spread], float] | None = None  # `function` from what was gathered frame by frame
 
 
 def check_images(pred: Tensor, target: Tensor, least: int = 1) -> None:

@@ -28,10 +28,19 @@ class Pair:
 
 @dataclass(frozen=True)
 class Reference:
-    """What one aspect of an output frame is compared with, in words and as frames."""
+    """What one aspect of an output frame is compared with, in words and as frames.
 
-    frames: Literal["driving", "source"] | None  # the driving frame of the same time, the source frame, or nothing
+    "driving" is the driving frame of the same time, "source" the source frame, None nothing. "truth" is the picture
+    that a perfect model would give, on datasets that can make it; on others `otherwise` takes its place.
+    """
+
+    frames: Literal["driving", "source", "truth"] | None
     meaning: str  # goes beside the metric's description; the reason when there is no reference
+    otherwise: Reference | None = None  # stated with "truth" and only with it
+
+    def __post_init__(self) -> None:
+        if (self.frames == "truth") != (self.otherwise is not None):
+            raise ValueError(f"reference {self.meaning!r}: `otherwise` goes with the frames 'truth' and no others")
 
 
 @dataclass(frozen=True)
@@ -50,6 +59,16 @@ class Task:
     def protocol(self) -> str:
         """Name and version, as in `cross-id@1`."""
         return f"{self.id}@{self.version}"
+
+    @property
+    def wants_truth(self) -> bool:
+        """Whether anything is compared with the truth where there is one."""
+        return any(reference.frames == "truth" for reference in self.references.values())
+
+    def references_on(self, truth: bool) -> dict[Aspect, Reference]:
+        """The references on a dataset that can give the truth, or that cannot; aspects without one come last."""
+        found = {aspect: ref if truth else ref.otherwise or ref for aspect, ref in self.references.items()}
+        return dict(sorted(found.items(), key=lambda item: item[1].frames is None))
 
     def frame_indices(self, n_frames: int) -> list[int]:
         """Evenly spaced driving frames, first and last included; all of them when there are no more than the limit."""

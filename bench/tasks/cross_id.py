@@ -35,14 +35,23 @@ def pairs(clips: Sequence[Clip], seed: int) -> list[Pair]:
     return found
 
 
+TRUTH = "the rendered truth: the source, its light and background, moved as the driving frame"
+
 TASK = Task(
     id="cross-id",
     version=1,
     description="move the first frame of another person's clip as each clip moves",
     references={
-        "motion": Reference("driving", "the driving frame, of another face shape: no model can reach 0"),
+        "pixels": Reference(
+            "truth", TRUTH, Reference(None, "no ground truth: nobody filmed this source making these motions")
+        ),
+        "motion": Reference(
+            "truth", TRUTH, Reference("driving", "the driving frame, of another face shape: no model can reach 0")
+        ),
         "identity": Reference("source", "the source frame"),
-        "pixels": Reference(None, "no ground truth: nobody filmed this source making these motions"),
+        "distribution": Reference(
+            "truth", TRUTH, Reference("driving", "the driving frames, which show other persons: no model can reach 0")
+        ),
     },
     pairs=pairs,
 )

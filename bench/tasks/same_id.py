@@ -24,6 +24,7 @@ TASK = Task(
         "pixels": Reference("driving", "the driving frame"),
         "motion": Reference("driving", "the driving frame"),
         "identity": Reference("driving", "the driving frame"),
+        "distribution": Reference("driving", "the driving frames"),
     },
     pairs=pairs,
 )

@@ -14,6 +14,7 @@ from curate.files import sha256_file
 from curate.perception.interface import NetworkInfo
 
 SIDE = 64
+SEEN = ("expression", "frechet", "identity", "landmarks", "perceptual", "pose")  # kinds of networks of the suite
 FRAMES = 4
 
 
@@ -59,7 +60,8 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @dataclass
 class FakeObservation:
-    """The disc's box and colour stand for landmarks and identity; NaN where there is no disc."""
+    """The disc's box and colour stand for what is seen of a face, NaN where there is no disc; of the whole frame there
+    are thumbnails."""
 
     frames: np.ndarray
     seen: list[tuple[str, int]]
@@ -90,6 +92,38 @@ class FakeObservation:
                 vectors[i] = colour / np.linalg.norm(colour)
         return vectors
 
+    @cached_property
+    def pose(self) -> np.ndarray:
+        self.seen.append(("pose", len(self.frames)))
+        angles = np.full((len(self.frames), 3), np.nan, np.float32)
+        for i, disc in enumerate(self._discs()):
+            if disc is not None:
+                angles[i] = [*disc.mean(axis=0) - 128, 0]
+        return angles
+
+    @cached_property
+    def expression(self) -> np.ndarray:
+        self.seen.append(("expression", len(self.frames)))
+        units = np.full((len(self.frames), 18), np.nan, np.float32)
+        for i, disc in enumerate(self._discs()):
+            if disc is not None:
+                units[i] = np.linspace(0, disc[:, 0].mean() / 128, 18)
+        return units
+
+    @cached_property
+    def perceptual(self) -> np.ndarray:
+        self.seen.append(("perceptual", len(self.frames)))
+        return self._thumbnails(32)
+
+    @cached_property
+    def frechet(self) -> np.ndarray:
+        self.seen.append(("frechet", len(self.frames)))
+        return self._thumbnails(2)
+
+    def _thumbnails(self, side: int) -> np.ndarray:
+        small = self.frames.reshape(len(self.frames), side, 256 // side, side, 256 // side, 3).mean(axis=(2, 4))
+        return (small / 255).reshape(len(self.frames), -1).astype(np.float32)
+
 
 @dataclass
 class FakeSuite:
@@ -101,7 +135,7 @@ class FakeSuite:
 
     @property
     def networks(self) -> dict[str, NetworkInfo]:
-        kinds = {"detector", "landmarks", "identity"} - set(self.missing)
+        kinds = {"detector", *SEEN} - set(self.missing)
         return {kind: NetworkInfo(f"fake-{kind}", kind[0] * 64, "MIT") for kind in sorted(kinds)}
 
     def observe(self, frames: np.ndarray) -> FakeObservation:

@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 from bench.cli import main
 from leaderboard.records import read_record
 
-from .conftest import FRAMES, FakeSuite
+from .conftest import FRAMES
 
 
 def bench(*arguments: object) -> Result:
@@ -37,7 +37,7 @@ def test_run_prints_table_footnotes_signatures_and_folders(dataset, suite, outsi
         "(source-copy)",
     ]
     assert "identity weights are not here" in result.stdout
-    assert any(line.strip().startswith("l1|pixels|256px|pairs:3@") for line in lines)
+    assert any(line.strip().startswith("l1|pixels|vs:driving|256px|pairs:3@") for line in lines)
     folders = [Path(line) for line in lines if line.startswith(str(tmp_path))]
     assert [read_record(folder).model.name for folder in folders] == ["shifter", "truth", "source-copy"]
 
@@ -82,12 +82,22 @@ def test_wrong_use_is_one_line_and_a_code(dataset, suite, tmp_path, arguments, c
     assert not (tmp_path / "runs").exists()
 
 
-def test_a_missing_dataset_says_how_to_get_one(suite, tmp_path):
-    without = bench("run", "--task", "same-id", "--model", "truth")
-    assert without.exit_code == 2
-    assert "bench demo" in without.stderr
-    assert "curate build" in without.stderr
-    assert run(tmp_path, tmp_path / "runs").exit_code == 2
+def test_what_is_no_dataset_is_named_with_the_nearest_that_is(suite, tmp_path):
+    unknown = run("synthhead-mini", tmp_path / "runs", model="truth")
+    assert unknown.exit_code == 2
+    assert "unknown dataset 'synthhead-mini': did you mean synthheads-mini" in unknown.stderr
+    empty = run(tmp_path, tmp_path / "runs", model="truth")
+    assert empty.exit_code == 2
+    assert "curate build" in empty.stderr
+
+
+def test_without_a_dataset_it_is_the_one_that_is_rendered_at_first_use(dataset, suite, tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr("curate.synth.named.resolve", lambda name: asked.append(name) or dataset)
+    monkeypatch.chdir(tmp_path)
+    result = bench("run", "--task", "same-id", "--model", "truth", "--limit", 1)
+    assert result.exit_code == 0
+    assert asked == ["synthheads-mini"]
 
 
 def test_a_named_suite_without_its_weights_is_a_missing_prerequisite(dataset, tmp_path, monkeypatch):
@@ -106,41 +116,48 @@ def test_out_that_cannot_be_a_folder(dataset, suite, tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["models", "tasks", "metrics", "evaluators"])
-def test_lists_name_what_exists_and_what_is_installed(kind, suite, outside, monkeypatch):
-    monkeypatch.setattr("bench.evaluators.suite.open_suite", lambda name: FakeSuite(missing={"pose": "not here"}))
+def test_lists_name_what_exists_and_what_is_installed(kind, suite, outside, monkeypatch, tmp_path):
+    monkeypatch.setenv("TALKINGHEAD_WEIGHTS", str(tmp_path))
     rows = json.loads(bench("list", kind, "--json").stdout)
-    names = {next(iter(row.values())) for row in rows}
+    names = {value for row in rows for value in list(row.values())[:2]}
     expected = {
         "models": {"fomm", "truth", "source-copy", "shifter"},
         "tasks": {"same-id@1", "cross-id@1", "first-drives-all@3"},
-        "metrics": {"l1", "psnr", "ssim", "akd", "csim", "darkest"},
-        "evaluators": {"detector", "landmarks", "identity", "pose"},
+        "metrics": {"l1", "psnr", "ssim", "lp", "akd", "prmse", "aucon", "csim", "fd", "darkest"},
+        "evaluators": {"builtin", "open", "detector", "landmarks", "identity", "pose", "expression", "frechet"},
     }[kind]
     assert names >= expected
     text = bench("list", kind).stdout
     assert all(name in text for name in expected)
 
 
-def test_list_datasets_finds_folders_with_a_manifest(dataset, monkeypatch, tmp_path):
+def test_list_datasets_names_those_that_are_rendered_and_folders_with_a_manifest(dataset, monkeypatch, tmp_path):
+    monkeypatch.setenv("TALKINGHEAD_CACHE", str(tmp_path))
     broken = dataset.parent / "broken"
     broken.mkdir(exist_ok=True)
     (broken / "manifest.parquet").write_text("no table")
     monkeypatch.chdir(dataset.parent)
-    (row,) = json.loads(bench("list", "datasets", "--json").stdout)
-    assert (row["dataset"], row["clips"]) == ("tiny", 3)
-    monkeypatch.chdir(tmp_path)
-    nothing = bench("list", "datasets")
-    assert nothing.exit_code == 0
-    assert "curate build" in nothing.stderr
+    rows = {row["dataset"]: row for row in json.loads(bench("list", "datasets", "--json").stdout)}
+    assert set(rows) == {"synthheads", "synthheads-mini", "tiny"}
+    assert (rows["tiny"]["clips"], rows["tiny"]["path"]) == (3, "tiny")
+    assert (rows["synthheads"]["state"], rows["synthheads"]["path"]) == ("made at first use", "")
+    assert rows["synthheads"]["clips"] > rows["synthheads-mini"]["clips"] > 0
 
 
 @pytest.mark.parametrize(
     ("name", "said"),
     [
         ("cross-id", "task: cross-id@1"),
+        (
+            "cross-id",
+            "pixels, where no truth is known: no ground truth: nobody filmed this source making these motions",
+        ),
         ("ssim", "direction: higher is better"),
+        ("fd", "value: one for all frames together"),
+        ("lp", "needs: perceptual"),
         ("truth", "kind: calibration"),
         ("landmarks", "kind: landmarks"),
+        ("open", "expression: NULL: suite 'open' has no expression network"),
     ],
 )
 def test_show_says_what_is_known(name, said):

@@ -122,11 +122,11 @@ def test_features_that_are_none_are_refused_by_name():
 
 def test_every_metric_file_is_found_and_says_what_it_is():
     found = metrics.available()
-    assert set(found) >= {"l1", "psnr", "ssim", "akd", "csim"}
+    assert set(found) >= {"l1", "psnr", "ssim", "akd", "csim", "prmse", "aucon", "lp", "fd"}
     for name, metric in found.items():
         assert getattr(metrics, name) is metric.function
         assert metric.description
-        assert (metric.feature == "frames") == (metric.aspect == "pixels")
+        assert (metric.of_sets is not None) == (metric.aspect == "distribution")
 
 
 def test_unknown_metric_suggests():

@@ -29,8 +29,8 @@ def real_dataset(clips: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(
     ("task", "valued"),
     [
-        ("same-id", {"l1", "psnr", "ssim", "akd-open", "csim-open"}),
-        ("cross-id", {"akd-open", "csim-open"}),
+        ("same-id", {"l1", "psnr", "ssim", "akd-open", "prmse-open", "csim-open"}),
+        ("cross-id", {"akd-open", "prmse-open", "csim-open"}),
     ],
 )
 def test_truth_is_best_on_real_clips(real_dataset, real_networks, tmp_path, task, valued):

@@ -15,6 +15,7 @@ from PIL import Image
 
 import bench
 from bench import run_folder
+from bench.features import Features
 from bench.runner import Request, measure
 from curate import video
 from curate.errors import MissingPrerequisite, UserError
@@ -22,9 +23,9 @@ from curate.files import PARTIAL
 from leaderboard.aggregate import Score, aggregate
 from leaderboard.records import RunRecord, read_record
 
-from .conftest import FRAMES, FakeSuite, picture, write_dataset
+from .conftest import FRAMES, SEEN, FakeSuite, picture, write_dataset
 
-NETWORKS_OF_ONE_PASS = [("identity", FRAMES), ("landmarks", FRAMES)]
+NETWORKS_OF_ONE_PASS = [(kind, FRAMES) for kind in SEEN]
 
 
 def samples(folder: Path) -> pd.DataFrame:
@@ -44,12 +45,26 @@ def test_same_id_truth_is_best_and_a_copy_is_not(dataset, suite, tmp_path):
     assert set(found) == {"source-copy", "truth"}
     truth, copy = scores(found["truth"]), scores(found["source-copy"])
     assert {name: score.mean for name, score in truth.items()} == pytest.approx(
-        {"l1": 0, "psnr": 100, "ssim": 1, "akd-open": 0, "csim-open": 1}
+        {
+            "l1": 0,
+            "lp-open": 0,
+            "psnr": 100,
+            "ssim": 1,
+            "akd-open": 0,
+            "aucon-open": 1,
+            "prmse-open": 0,
+            "csim-open": 1,
+            "fd-open": 0,
+        }
     )
     assert {score.n_ok for score in truth.values()} == {3 * FRAMES}
     assert copy["l1"].mean > 0.01
     assert copy["psnr"].mean < 60
     assert copy["akd-open"].mean > 5
+    assert copy["prmse-open"].mean > 5
+    assert copy["aucon-open"].mean < 1
+    assert copy["lp-open"].mean > 0.01
+    assert copy["fd-open"].mean > 0.001
     first = samples(found["source-copy"]).query("frame == 0 and metric == 'l1'")
     assert (first.value == 0).all()  # the source is frame 0, and it is scored too
     assert len(first) == 3
@@ -69,8 +84,8 @@ def test_values_are_those_of_the_frames_by_hand(dataset, suite, tmp_path):
 def test_cross_id_references(dataset, suite, tmp_path):
     found = by_model(bench.run("cross-id", "source-copy", dataset, out=tmp_path))
     truth, copy = scores(found["truth"]), scores(found["source-copy"])
-    for score in (truth["l1"], copy["l1"]):
-        assert (score.mean, score.n_attempted, score.n_missing) == (None, 0, 3)
+    for score in (truth["l1"], copy["l1"], copy["lp-open"]):
+        assert (score.mean, score.n_attempted, score.n_missing) == (None, 0, 3 * FRAMES)
         assert "nobody filmed this source" in score.reason
     assert truth["akd-open"].mean == 0
     assert truth["csim-open"].mean == pytest.approx(1)
@@ -81,6 +96,10 @@ def test_cross_id_references(dataset, suite, tmp_path):
     assert copy_record.arguments["references"]["identity"] == "the source frame"
     described = {metric.id: metric.description for metric in copy_record.metrics}
     assert described["akd-open"].endswith("of another face shape: no model can reach 0")
+    assert described["fd-open"].endswith("which show other persons: no model can reach 0")
+    against = {metric.id: metric.reference for metric in truth_record.metrics}  # one column with the models' values
+    assert against == {metric.id: metric.reference for metric in copy_record.metrics}
+    assert against.items() >= {"l1": "", "akd-open": "driving", "csim-open": "source", "fd-open": "driving"}.items()
 
 
 def test_every_frame_is_decoded_once_and_seen_once_by_each_network(dataset, suite, outside, tmp_path, monkeypatch):
@@ -118,6 +137,7 @@ def test_the_record_says_how_it_came_about(dataset, suite, outside, tmp_path):
         "size": 256,
         "frames_per_clip": 64,
         "limit": 2,
+        "split": None,
     }
     assert record.dataset.n_clips == 3
     assert record.model.name == "shifter"
@@ -125,14 +145,19 @@ def test_the_record_says_how_it_came_about(dataset, suite, outside, tmp_path):
     assert record.seed == record.arguments["seed"] == 3
     assert record.arguments["out"] == str(tmp_path / "runs")
     assert record.frames_driven == 2 * FRAMES
-    assert set(record.seconds) == {"decode", "model", "evaluators", "metrics", "total"}
+    assert set(record.seconds) == {"decode", "truth", "model", "evaluators", "metrics", "total"}
     assert record.seconds["total"] >= record.seconds["model"] > 0
-    assert set(record.evaluators) == {"detector", "landmarks", "identity"}
+    assert set(record.evaluators) == {"detector", *SEEN}
     by_id = {metric.id: metric for metric in record.metrics}
     assert by_id["akd-open"].evaluators == ("detector", "landmarks")
+    assert by_id["fd-open"].evaluators == ("frechet",)
     assert by_id["l1"].evaluators == ()
+    assert by_id["l1"].reference == ""
     assert record.packages["torch"]
-    assert len(samples(folder).pair_id.unique()) == 2
+    table = samples(folder)
+    assert len(table.pair_id.dropna().unique()) == 2
+    (whole,) = table[table.pair_id.isna()].to_dict("records")
+    assert (whole["metric"], whole["n"], whole["status"]) == ("fd-open", 2 * FRAMES, "ok")
 
 
 def test_the_pair_list_is_hashed_as_far_as_it_was_run(dataset, suite, tmp_path):
@@ -168,6 +193,7 @@ def test_the_same_seed_gives_the_same_bytes(dataset, suite, outside, tmp_path):
     assert first == again
     assert first[0] != other[0]
     _, part = digests("d", 0, limit=1)  # no pair depends on the pairs before it
+    part = part[part.pair_id.notna()].reset_index(drop=True)
     whole = table[table.pair_id.isin(part.pair_id)].reset_index(drop=True)
     pd.testing.assert_frame_equal(part, whole)
 
@@ -235,14 +261,15 @@ def test_a_missing_network_is_null_with_its_reason(dataset, suite, tmp_path):
     assert set(table.status) == {"missing"}
     assert set(table.error) == {"no identity weights; run: bench weights"}
     assert len(table) == 3
-    assert {kind for kind, _ in suite.seen} == {"landmarks"}
+    assert {kind for kind, _ in suite.seen} == set(SEEN) - {"identity"}
     assert {metric.id: metric.evaluators for metric in record.metrics}["csim-open"] == ("detector",)
 
 
 def test_paper_metrics_are_named_without_a_suffix(dataset, suite, tmp_path):
     suite.name = "paper"
     record = read_record(bench.run("same-id", "truth", dataset, out=tmp_path)[0])
-    assert [metric.id for metric in record.metrics] == ["l1", "psnr", "ssim", "akd", "csim"]
+    named = ["l1", "lp", "psnr", "ssim", "akd", "aucon", "prmse", "csim", "fd"]
+    assert [metric.id for metric in record.metrics] == named
 
 
 def test_a_model_gets_the_landmarks_it_needs_at_its_own_size(dataset, suite, outside, tmp_path):
@@ -257,7 +284,7 @@ def test_an_installed_package_adds_model_metric_and_task(dataset, suite, outside
     folder = bench.run("first-drives-all", "shifter", dataset, out=tmp_path)[0]
     record = read_record(folder)
     assert record.protocol.id == "first-drives-all@3"
-    assert [metric.id for metric in record.metrics] == ["l1", "psnr", "ssim", "darkest"]
+    assert [metric.id for metric in record.metrics] == ["l1", "lp-open", "psnr", "ssim", "darkest"]
     table = samples(folder)
     assert set(table.clip_id) == {"clip0"}
     assert sorted(table.query("metric == 'darkest'").frame.unique()) == [0, 1, 3]
@@ -290,7 +317,7 @@ def test_an_unreadable_clip_fails_its_pair_in_every_row(suite, tmp_path):
         ({"task": "same_id"}, "unknown task 'same_id': did you mean same-id"),
         ({"model": "sourcecopy"}, "unknown model 'sourcecopy': did you mean source-copy"),
         ({"limit": 0}, "limit must be at least 1"),
-        ({"dataset": "nowhere"}, "nowhere is no dataset"),
+        ({"dataset": "nowhere"}, "unknown dataset 'nowhere'"),
         ({"checkpoint": "some.file"}, "source-copy has no weights"),
     ],
 )
@@ -332,13 +359,28 @@ def test_nothing_unfinished_is_left_or_looks_finished(dataset, suite, tmp_path, 
 
 
 def test_features_are_found_again_by_content():
-    from bench.features import Features
-
     suite = FakeSuite()
-    features = Features(suite, ["landmarks"])
+    features = Features(suite)
     frames = video.resize(np.stack([picture(0, 0), picture(0, 3), picture(0, 0)]), 256)
-    first = features.of(frames)["landmarks"]
+    first = features.of(frames, ["landmarks"])["landmarks"]
     assert suite.seen == [("landmarks", 2)]
-    assert np.array_equal(features.of(frames[::-1])["landmarks"], first[::-1])
+    assert np.array_equal(features.of(frames[::-1], ["landmarks"])["landmarks"], first[::-1])
     assert suite.seen == [("landmarks", 2)]
-    assert Features(suite, []).of(frames) == {}
+    assert features.of(frames, ()) == {}
+    features.of(frames[:1], ["landmarks", "pose"])
+    assert set(features.of(frames, {"pose", "landmarks"})) == {"landmarks", "pose"}
+    assert suite.seen == [("landmarks", 2), ("pose", 1), ("pose", 1)]
+
+
+def test_features_are_kept_up_to_a_number_of_bytes(monkeypatch):
+    monkeypatch.setattr("bench.features.KEPT", 5 * 68 * 2 * 4)
+    suite = FakeSuite()
+    features = Features(suite)
+    frames = video.resize(np.stack([picture(0, step) for step in range(8)]), 256)
+    whole = features.of(frames, ["landmarks"])["landmarks"]  # more than is kept, and yet all are given
+    assert np.array_equal(whole, suite.observe(frames).landmarks)
+    suite.seen.clear()
+    features.of(frames[3:], ["landmarks"])
+    assert suite.seen == []
+    assert np.array_equal(features.of(frames, ["landmarks"])["landmarks"], whole)
+    assert suite.seen == [("landmarks", 3)]

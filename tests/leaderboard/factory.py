@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from leaderboard.records import (
+    SCHEMA_VERSION,
     DatasetInfo,
     EvaluatorInfo,
     MetricInfo,
@@ -66,7 +67,7 @@ def make_run(
     samples = make_samples() if samples is None else samples
     calibration = model in ("truth", "source-copy")
     record = RunRecord(
-        schema_version=1,
+        schema_version=SCHEMA_VERSION,
         run_id=folder.name,
         status="complete",
         created="2026-01-01T12:00:00+00:00",

@@ -32,6 +32,7 @@ def row(metric="l1", person="ann", outcome=1.0, frame=0):
         "value": outcome if ok else None,
         "status": "ok" if ok else outcome,
         "error": None if ok else f"why {outcome}",
+        "n": 1,
     }
 
 
@@ -146,13 +147,42 @@ def test_many_reasons_are_cut_after_the_most_frequent():
         ({"value": float("nan")}, "not finite"),
         ({"value": float("-inf")}, "not finite"),
         ({"value": 1e200}, "beyond"),
-        ({"person": None}, "no person"),
+        ({"person": None}, "values of pairs and a value of all pairs"),
+        ({"n": None}, "do not say how many frames"),
+        ({"n": 0}, "less than one frame"),
         ({"metric": None}, "no metric"),
     ],
 )
 def test_rows_against_the_schemas_meaning_are_refused(change, message):
     with pytest.raises(ValueError, match=message):
         aggregate(table([row(frame=0), row(frame=1) | change]))
+
+
+def of_set(outcome=2.5, n=10):
+    return row("fd", None, outcome) | {"pair_id": None, "clip_id": None, "frame": None, "n": n}
+
+
+def test_a_value_of_all_frames_together_is_the_score_and_has_no_interval():
+    lost = [row("fd", person, "failed", frame) for person in ("ann", "ben") for frame in range(2)]
+    (fd,) = aggregate(table([*lost, of_set()]))
+    assert (fd.mean, fd.n_ok, fd.n_failed, fd.n_attempted) == (2.5, 10, 4, 14)
+    assert (fd.ci_low, fd.n_persons, fd.reason) == (None, 0, "one value of all frames together: no interval")
+    assert fd.failures == "why failed (4)"
+    (fd,) = aggregate(table([of_set("failed", 1)]))
+    assert (fd.mean, fd.n_failed, fd.reason) == (None, 1, "why failed (1)")
+    with pytest.raises(ValueError, match="two values of all pairs together"):
+        aggregate(table([of_set(), of_set()]))
+
+
+def test_rows_count_as_many_frames_as_they_speak_of():
+    rows = [
+        row(person="ann", outcome=1.0) | {"n": 3},
+        row(person="ben", outcome=5.0),
+        row(outcome="missing") | {"n": 7},
+    ]
+    (score,) = aggregate(table(rows))
+    assert (score.mean, score.n_ok, score.n_missing) == (2.0, 4, 7)
+    assert score.failures == "why missing (7)"
 
 
 def test_no_samples():

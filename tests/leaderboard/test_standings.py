@@ -236,3 +236,30 @@ def test_means_on_a_board_are_those_of_the_samples(store, tmp_path):
         values = [s.value for s in samples if s.metric == column.metric and s.value is not None]
         assert cell.mean == pytest.approx(sum(values) / len(values), rel=1e-14)
         assert cell.n_ok == len(values)
+
+
+def test_a_wide_board_is_printed_in_tables_that_fit(store, add, capsys, monkeypatch):
+    add("a", "fomm")
+    add("b", "osfv", l1=0.2)
+    board = only(boards(store))
+    sizes = {}
+    for width in (60, 200):
+        monkeypatch.setenv("COLUMNS", str(width))
+        print_board(board)
+        lines = capsys.readouterr().out.splitlines()
+        table = lines[1 : lines.index("rows in parentheses are calibration, not ranked; * best of the ranked rows")]
+        sizes[width] = len([line for line in table if line.startswith("model")])
+        assert max(map(len, table)) <= width
+        assert [line.split()[0] for line in table if line.startswith(("fomm", "osfv"))] == ["fomm", "osfv"] * sizes[
+            width
+        ]
+        assert {name for line in table if line.startswith("model") for name in line.split()} >= {"l1", "psnr", "csim"}
+    assert sizes[200] == 1 < sizes[60]
+
+
+def test_the_split_that_was_run_is_said(store, add, capsys):
+    add("a", changes={"protocol.split": "test"})
+    board = only(boards(store))
+    print_board(board)
+    assert "4 pairs of the test split" in capsys.readouterr().out
+    assert export.flat([board])[0]["split"] == "test"

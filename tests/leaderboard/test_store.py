@@ -107,10 +107,14 @@ def good(**changes):
     return Sample(**(fields | changes))
 
 
+def of_set(**changes):
+    return good(pair_id=None, clip_id=None, person=None, frame=None, **({"n": 6} | changes))
+
+
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (lambda f: rewrite(f, schema_version=2), "schema_version"),
+        (lambda f: rewrite(f, schema_version=3), "schema_version"),
         (lambda f: rewrite(f, surprise=1), "surprise"),
         (lambda f: rewrite(f, created="yesterday"), "no ISO 8601 time: 'yesterday'"),
         (lambda f: rewrite(f, evaluators={}), "'csim' uses the evaluator 'identity', not stated"),
@@ -120,7 +124,9 @@ def good(**changes):
         (lambda f: make_run(f, samples=[good(), good()]), "measures twice: pair 'p', metric 'l1', frame 0"),
         (lambda f: make_run(f, samples=[good(frame=None), good(frame=None)]), "measures twice"),
         (lambda f: (f / "run.json").write_text("{"), "is no run record"),
-        (lambda f: rewrite(f, table=without_pairs(f)), "does not fit the leaderboard's tables: .*pair_id"),
+        (lambda f: rewrite(f, table=without_pairs(f)), "samples with a pair and no person, or the reverse"),
+        (lambda f: make_run(f, samples=[of_set(), of_set()]), "two values of all pairs together"),
+        (lambda f: make_run(f, samples=[of_set(), good()]), "l1 has values of pairs and a value of all pairs together"),
         (lambda f: make_run(f, changes={"metrics": [METRICS[0].model_dump()] * 3}, samples=[]), "does not fit"),
         (lambda f: make_run(f, changes={"protocol.n_pairs": 10**12}), "does not fit"),
         (lambda f: make_run(f, changes={"model.parameters": 10**30}), "does not fit"),
@@ -142,6 +148,46 @@ def test_values_that_break_the_schemas_meaning_are_refused(store, tmp_path):
     rewrite(folder, table=table.set_column(5, "value", pa.array(values, pa.float64())))
     with pytest.raises(UserError, match="not finite"):
         store.ingest(folder)
+
+
+def test_a_value_of_all_pairs_together_is_a_score_without_interval(store, tmp_path):
+    lost = good(metric="l1", value=None, status="failed", error="the model raised")
+    store.ingest(make_run(tmp_path / "a", samples=[of_set(value=0.25), lost]))
+    (score,) = store.rows("SELECT * FROM scores WHERE metric = 'l1'")
+    assert (score["mean"], score["n_ok"], score["n_failed"], score["ci_low"]) == (0.25, 6, 1, None)
+    assert score["reason"] == "one value of all frames together: no interval"
+    assert score["failures"] == "the model raised (1)"
+
+
+def test_records_of_the_first_version_are_read_as_one_frame_a_row(store, tmp_path):
+    folder = make_run(tmp_path / "a", samples=make_samples(persons=3, frames=2))
+    table = pq.read_table(folder / "samples.parquet")
+    record = json.loads((folder / "run.json").read_text())
+    for metric in record["metrics"]:
+        del metric["reference"]
+    del record["protocol"]["split"]
+    changes = {"schema_version": 1, "metrics": record["metrics"], "protocol": record["protocol"]}
+    assert store.ingest(rewrite(folder, table=table.drop_columns("n"), **changes))
+    assert {score["n_ok"] for score in store.rows("SELECT n_ok FROM scores")} == {6}
+    assert store.rows("SELECT signature FROM metrics")[0]["signature"].startswith("l1|pixels|256px|")
+    with pytest.raises(UserError, match="other columns than a run record"):
+        store.ingest(rewrite(make_run(tmp_path / "b"), schema_version=1))
+
+
+def test_an_older_file_is_brought_up_to_date_with_what_is_in_it(tmp_path, monkeypatch):
+    folder = tmp_path / "migrations"
+    folder.mkdir()
+    for number in (1, 2):
+        (path,) = MIGRATIONS.glob(f"{number:04}_*.sql")
+        (folder / path.name).write_text(path.read_text())
+    with monkeypatch.context() as patch:
+        patch.setattr("leaderboard.store.MIGRATIONS", folder)
+        with leaderboard.open(tmp_path / "board.duckdb") as old:
+            old.connection.execute("INSERT INTO samples VALUES ('r', 'p', 'c', 'ann', 0, 'l1', 0.5, 'ok', NULL)")
+    with leaderboard.open(tmp_path / "board.duckdb") as store:
+        assert store.rows("SELECT person, n FROM samples") == [{"person": "ann", "n": 1}]
+        assert store.ingest(make_run(tmp_path / "a", samples=[of_set()], changes={"protocol.split": "test"}))
+        assert {row["split"] for row in store.rows("SELECT split FROM standings")} == {"test"}
 
 
 def test_an_id_belongs_to_one_run(store, tmp_path):
