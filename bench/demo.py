@@ -1,11 +1,11 @@
-"""`bench demo`: everything this project does, once, small, on videos that it makes itself."""
+"""`bench demo`: everything this project does, once, small, on people that it renders itself."""
 
 from __future__ import annotations
 
 import json
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,27 +16,29 @@ import baselines
 import curate
 import leaderboard
 from baselines.checkpoint import CHECKPOINT
-from bench import provenance
+from bench import datasets, provenance
 from bench.baseline_errors import baseline_errors
-from bench.demo_data import make_videos
+from bench.curation_check import check
 from bench.evaluators.suite import open_suite
 from bench.runner import Request, measure
 from bench.training import train_with_progress
+from curate import engine
 from curate.console import say
-from curate.dataset import Dataset
 from curate.errors import UserError
 from curate.files import sha256_file, sha256_text, write_json
 from curate.settings import SelectionSettings, Settings
+from curate.synth.raw import RawRecipe, make_raw
 from leaderboard.page import write_page
 from leaderboard.standings import Board, boards
 from leaderboard.store import DEFAULT_FILE
 
 MODEL = "fomm"
 TASKS = ("same-id", "cross-id")
-STEPS = 280  # of training: about a minute and a half on one core
-SECONDS = 2.4  # of each video: each half of the one with a cut is long enough for a clip
-MIN_RES = 256
-PARTS = 5
+DATASET = datasets.DEFAULT
+STEPS = 150  # of training: about three quarters of a minute on one core
+RAW = RawRecipe(seconds=1.2, height=300)
+MIN_RES = 128
+PARTS = 6
 DONE = "done.json"  # in a folder: what a finished part left there, by name
 
 
@@ -49,29 +51,37 @@ class DemoResult:
 
 
 def run_demo(out: Path) -> DemoResult:
-    """Videos, curation, training, both tasks, leaderboard and page below `out`; what is there already is used again."""
-    videos, root, training = out / "videos", out / "demo-clips", out / "training"
-    with _part(1, "make six short videos from one portrait by known motion"):
-        _once(videos, lambda: make_videos(videos, seconds=SECONDS))
+    """Raw videos, curation, a dataset, training, both tasks, leaderboard and page below `out`; what is there already is
+    used again."""
+    raw, curated = out / "videos", out / "curated"
+    workers = os.cpu_count() or 1
+    with _part(1, "render raw videos: cuts, several people, nobody, darkness, bars"):
+        _checked("rendering", make_raw(raw, RAW, workers=workers).failed)
     with _part(2, "curate them: find shots, faces and tracks, crop and encode clips"):
-        settings = Settings(selection=SelectionSettings(min_res=MIN_RES))
-        report = curate.build(videos, root, settings, workers=os.cpu_count() or 1)
-        if report.failed:
-            raise UserError(f"curation failed for {report.failed[0][0]}: {report.failed[0][1]}")
-        say(f"      {report.clips} clips in {report.manifest}")
-    with _part(3, f"train {MODEL}, preset mini, for {STEPS} steps"):
-        checkpoint = _train(root, training)
-    with _part(4, f"run {' and '.join(TASKS)} for {MODEL}, truth and source-copy (on the clips it was trained on)"):
-        state = [Dataset.open(root).fingerprint, sha256_file(checkpoint), provenance.git_state()]
+        report = curate.build(raw, curated, Settings(selection=SelectionSettings(min_res=MIN_RES)), workers=workers)
+        _checked("curation", report.failed)
+        say(f"      {report.clips} clips in {report.manifest}; {check(raw, curated)}")
+    with _part(3, f"{DATASET}: people of whom everything is known, in clips as curation makes them"):
+        dataset = datasets.open_dataset(DATASET)
+        say(f"      {len(dataset.clips)} clips in {dataset.root}")
+    with _part(4, f"train {MODEL}, preset mini, for {STEPS} steps, on all people but the test split's"):
+        checkpoint = _train(dataset.root, out / f"training-{dataset.fingerprint[:8]}")
+    with _part(5, f"run {' and '.join(TASKS)} for {MODEL}, truth and source-copy, on the test split"):
+        state = [dataset.fingerprint, sha256_file(checkpoint), provenance.git_state()]
         networks = {kind: asdict(info) for kind, info in open_suite(None).networks.items()}
         runs = out / "runs" / sha256_text(json.dumps([*state, networks], sort_keys=True))[:8]
-        folders = [folder for task in TASKS for folder in _runs(task, root, checkpoint, runs / task)]
-    with _part(5, "collect the runs in a leaderboard and write its page"):
+        folders = _run_tasks(checkpoint, runs, workers)
+    with _part(6, "collect the runs in a leaderboard and write its page"):
         (out / DEFAULT_FILE).unlink(missing_ok=True)  # it holds nothing that the run folders do not
         with leaderboard.open(out / DEFAULT_FILE) as store:
             for folder in folders:
                 store.ingest(folder)
             return DemoResult(boards(store), write_page(store, out / "page").path)
+
+
+def _checked(what: str, failed: Sequence[tuple[str, str]]) -> None:
+    if failed:
+        raise UserError(f"{what} failed for {failed[0][0]}: {failed[0][1]}")
 
 
 def _train(root: Path, training: Path) -> Path:
@@ -102,19 +112,18 @@ def _one_thread() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def _runs(task: str, root: Path, checkpoint: Path, out: Path) -> list[Path]:
-    request = Request(task, MODEL, str(root), checkpoint=str(checkpoint), out=str(out))
-    return _once(out, lambda: [result.folder for result in measure(request)])
-
-
-def _once(folder: Path, make: Callable[[], list[Path]]) -> list[Path]:
-    """What `make` puts into `folder`, made only when an earlier call did not."""
-    marker = folder / DONE
-    if marker.is_file():
-        return [folder / name for name in json.loads(marker.read_text())]
-    made = make()
-    write_json(marker, [path.name for path in made])
-    return made
+def _run_tasks(checkpoint: Path, runs: Path, workers: int) -> list[Path]:
+    """The run folders of all tasks, each task measured in a process of its own unless an earlier call did."""
+    requests = [
+        Request(task, MODEL, DATASET, checkpoint=str(checkpoint), out=str(runs / task))
+        for task in TASKS
+        if not (runs / task / DONE).is_file()
+    ]
+    for request, result in engine.run(measure, requests, min(workers, len(TASKS))):
+        if isinstance(result, Exception):
+            raise result
+        write_json(Path(request.out) / DONE, [of_model.folder.name for of_model in result])
+    return [runs / task / name for task in TASKS for name in json.loads((runs / task / DONE).read_text())]
 
 
 @contextmanager

@@ -6,9 +6,9 @@ import torch
 
 import baselines
 from baselines.checkpoint import WEIGHTS
-from bench.demo_data import make_videos
 from curate import video
 from curate.files import sha256_file
+from tests.talking import make_videos
 
 
 def test_the_card_is_of_the_file():
@@ -20,14 +20,16 @@ def test_the_card_is_of_the_file():
     assert (WEIGHTS / "fomm-mini.safetensors").stat().st_size < 6_000_000
 
 
-def test_it_is_better_than_a_copy_of_the_source_on_motion_it_never_saw(tmp_path):
-    scores = {"fomm": 0.0, "source-copy": 0.0}
-    for path in make_videos(tmp_path, seconds=2, seed=0)[:5]:  # the weights come from seeds 1 and 2
-        frames = video.resize(video.read_frames(path, range(0, 50, 5))[:, 30:350, 32:352], 128)
-        images = torch.from_numpy(frames).permute(0, 3, 1, 2).float() / 255
+def test_it_is_better_than_a_copy_of_the_source_on_people_it_never_saw(tmp_path):
+    errors = {"fomm": 0.0, "source-copy": 0.0}
+    for path in make_videos(tmp_path, seconds=2, size=128):  # of seed 7; the weights come from seed 31
+        if path.stem == "two-shots":
+            continue
+        images = torch.from_numpy(video.read_frames(path, range(0, 50, 5))).permute(0, 3, 1, 2).float() / 255
         source, driving = images[:1], images[1:]
-        for name in scores:
+        for name in errors:
             model = baselines.load(name)
-            found = model.reenact(model.encode_source(source, {}), driving, {})
-            scores[name] += float((found - driving).abs().mean())
-    assert scores["fomm"] < 0.75 * scores["source-copy"], scores
+            with torch.inference_mode():
+                found = model.reenact(model.encode_source(source, {}), driving, {})
+            errors[name] += float((found - driving).square().mean())
+    assert errors["fomm"] < 0.8 * errors["source-copy"], errors
