@@ -1,16 +1,17 @@
 """Evaluator suites: which networks judge a frame, and the features they see in it, each computed once.
 
-A suite is a TOML file in `suites/` that names one network of each kind (see `curate.perception`). A metric's id
-carries its suite, so that numbers from different networks never meet in one column.
+A suite is a TOML file in `suites/` that names one network of each kind: those of `curate.perception`, or the `builtin`
+ones that ship with this package. A metric's id carries its suite, so that numbers from different networks never meet in
+one column.
 """
 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,20 +19,74 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from curate.errors import MissingPrerequisite, UserError, unknown
 from curate.perception import load_detector, load_identifier, load_landmarker, load_pose
-from curate.perception.interface import Faces, Frames, NetworkInfo
+from curate.perception.interface import Detector, Faces, Frames, Identifier, Landmarker, NetworkInfo, PoseEstimator
+
+if TYPE_CHECKING:
+    from bench.evaluators.builtin import Opener
 
 SUITES = Path(__file__).parent / "suites"
-DEFAULT = "open"
+DEFAULT = "builtin"
 PAPER = "paper"
 
-Kind = Literal["detector", "landmarks", "pose", "identity"]
+Kind = Literal["detector", "landmarks", "pose", "identity", "expression", "mask", "perceptual", "frechet"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+WHOLE_FRAME: frozenset[Kind] = frozenset({"perceptual", "frechet"})
+"""Kinds that look at the whole frame: no face is needed, and no detector."""
+
+BUILTIN: dict[str, tuple[Kind, ...]] = {
+    "builtin-head": ("mask",),
+    "builtin-face": ("landmarks", "pose", "expression"),
+    "builtin-identity": ("identity",),
+    "builtin-features": ("perceptual", "frechet"),
+}
+"""The networks that ship with this package, and the kinds that each one gives in one pass."""
+
+_OUTSIDE: dict[Kind, Callable[[str], Any]] = {
+    "detector": load_detector,
+    "landmarks": load_landmarker,
+    "pose": load_pose,
+    "identity": load_identifier,
+}
 
 
-class _Network(Protocol):
+class ExpressionReader(Protocol):
+    """Activations of expression units."""
+
     info: NetworkInfo
 
+    def expression(self, frames: Frames, faces: Sequence[Faces]) -> NDArray[np.float32]:
+        """[T, U] in [0, 1]; NaN where there is no face."""
+        ...
 
-N = TypeVar("N", bound=_Network)
+
+class HeadMasker(Protocol):
+    """Where the head is."""
+
+    info: NetworkInfo
+
+    def mask(self, frames: Frames, faces: Sequence[Faces]) -> NDArray[np.float32]:
+        """[T, H, W] in [0, 1], at the frames' size; NaN where there is no face."""
+        ...
+
+
+class PerceptualEncoder(Protocol):
+    """Features whose squared differences add up to a perceptual distance."""
+
+    info: NetworkInfo
+
+    def perceptual(self, frames: Frames) -> NDArray[np.float32]:
+        """[T, P]."""
+        ...
+
+
+class FrechetEncoder(Protocol):
+    """Features whose statistics over a set are compared."""
+
+    info: NetworkInfo
+
+    def frechet(self, frames: Frames) -> NDArray[np.float32]:
+        """[T, D]."""
+        ...
 
 
 class SuiteFile(BaseModel):
@@ -44,6 +99,13 @@ class SuiteFile(BaseModel):
     landmarks: str | None = None
     pose: str | None = None
     identity: str | None = None
+    expression: str | None = None
+    mask: str | None = None
+    perceptual: str | None = None
+    frechet: str | None = None
+
+
+N = TypeVar("N")
 
 
 def metric_id(base: str, suite: str) -> str:
@@ -68,20 +130,25 @@ class Suite:
         self.missing: dict[Kind, str] = {}
         self.networks: dict[Kind, NetworkInfo] = {}
         self._strict = strict
-        self.detector = self._load("detector", file.detector, load_detector)
-        self.landmarker = self._load("landmarks", file.landmarks, load_landmarker)
-        self.pose_estimator = self._load("pose", file.pose, load_pose)
-        self.identifier = self._load("identity", file.identity, load_identifier)
+        self._builtin: Opener | None = None
+        self.detector: Detector | None = self._load("detector", file.detector)
+        self.landmarker: Landmarker | None = self._load("landmarks", file.landmarks)
+        self.pose_estimator: PoseEstimator | None = self._load("pose", file.pose)
+        self.identifier: Identifier | None = self._load("identity", file.identity)
+        self.expression_reader: ExpressionReader | None = self._load("expression", file.expression)
+        self.masker: HeadMasker | None = self._load("mask", file.mask)
+        self.perceptual_encoder: PerceptualEncoder | None = self._load("perceptual", file.perceptual)
+        self.frechet_encoder: FrechetEncoder | None = self._load("frechet", file.frechet)
 
-    def _load(self, kind: Kind, network: str | None, load: Callable[[str], N]) -> N | None:
+    def _load(self, kind: Kind, network: str | None) -> Any:
         if network is None:
             self.missing[kind] = f"suite {self.name!r} has no {kind} network"
             return None
-        if "detector" in self.missing:  # nothing to look at
+        if "detector" in self.missing and kind not in WHOLE_FRAME:  # nothing to look at
             self.missing[kind] = self.missing["detector"]
             return None
         try:
-            loaded = load(network)
+            loaded = self._open(kind, network)
         except MissingPrerequisite as error:
             if self._strict:
                 raise
@@ -89,6 +156,19 @@ class Suite:
             return None
         self.networks[kind] = loaded.info
         return loaded
+
+    def _open(self, kind: Kind, network: str) -> Any:
+        """A network by name. One that gives several kinds is opened once, so that it also runs once."""
+        fitting = [name for name, kinds in BUILTIN.items() if kind in kinds]
+        if network in fitting:
+            if self._builtin is None:
+                from bench.evaluators.builtin import Opener
+
+                self._builtin = Opener()
+            return self._builtin(network)
+        if kind not in _OUTSIDE or network in BUILTIN:
+            raise unknown(f"{kind} network", network, fitting)
+        return _OUTSIDE[kind](network)
 
     def need(self, kind: Kind, network: N | None) -> N:
         """`network`, or `MissingPrerequisite` with the reason why there is none of this kind."""
@@ -105,7 +185,7 @@ class Observation:
     """What a suite's networks see in some frames; a feature is computed at most once.
 
     A feature whose network is missing raises `MissingPrerequisite` with the reason in `Suite.missing`.
-    Where a frame has no face every feature of it is NaN.
+    Where a frame has no face every feature of a face is NaN.
     """
 
     def __init__(self, suite: Suite, frames: Frames) -> None:
@@ -132,6 +212,26 @@ class Observation:
         """[T, D] unit vectors, compared by their dot product."""
         return self.suite.need("identity", self.suite.identifier).embed(self.frames, self.faces)
 
+    @cached_property
+    def expression(self) -> NDArray[np.float32]:
+        """[T, 18] activations in [0, 1] of `curate.synth.parameters.UNITS`."""
+        return self.suite.need("expression", self.suite.expression_reader).expression(self.frames, self.faces)
+
+    @cached_property
+    def mask(self) -> NDArray[np.float32]:
+        """[T, H, W] in [0, 1]: is a pixel the head (skin, hair, ears, glasses; neither neck nor clothes)?"""
+        return self.suite.need("mask", self.suite.masker).mask(self.frames, self.faces)
+
+    @cached_property
+    def perceptual(self) -> NDArray[np.float32]:
+        """[T, P]: squared differences of two frames' values add up to their perceptual distance. Never NaN."""
+        return self.suite.need("perceptual", self.suite.perceptual_encoder).perceptual(self.frames)
+
+    @cached_property
+    def frechet(self) -> NDArray[np.float32]:
+        """[T, D]: means and covariances over two sets give their Frechet distance. Never NaN."""
+        return self.suite.need("frechet", self.suite.frechet_encoder).frechet(self.frames)
+
 
 def open_suite(name: str | None = None) -> Suite:
     """The suite `name`, complete or an error (`MissingPrerequisite` names the file and the mend).
@@ -142,6 +242,26 @@ def open_suite(name: str | None = None) -> Suite:
     if chosen not in suite_names():
         raise unknown("suite", chosen, suite_names())
     return Suite(chosen, read_suite(SUITES / f"{chosen}.toml"), strict=name is not None)
+
+
+def every_network() -> list[dict[str, str]]:
+    """One row for each suite and kind: the network, the start of its hash, its licence, or why it is missing."""
+    rows = []
+    for name in suite_names():
+        suite = Suite(name, read_suite(SUITES / f"{name}.toml"), strict=False)
+        for kind in KINDS:
+            info = suite.networks.get(kind)
+            rows.append(
+                {
+                    "suite": name,
+                    "kind": kind,
+                    "network": info.name if info else "NULL",
+                    "sha256": info.sha256[:16] if info else "",
+                    "licence": info.licence if info else "",
+                    "missing because": suite.missing.get(kind, ""),
+                }
+            )
+    return rows
 
 
 def read_suite(path: Path) -> SuiteFile:
