@@ -187,7 +187,8 @@ def test_exports_say_the_same(store, add):
     assert export.to_csv([]).strip() == ""
 
 
-def test_a_board_prints_with_notes_and_signatures(store, add, capsys):
+def test_a_board_prints_with_notes_and_signatures(store, add, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "120")  # test runners set it to the width of their own terminal
     add("t", "truth", l1=0.0)
     add("a", "fomm", csim=None)
     add("b", "osfv", l1=0.05)
