@@ -20,7 +20,7 @@ from bench import datasets, provenance
 from bench.baseline_errors import baseline_errors
 from bench.curation_check import check
 from bench.evaluators.suite import open_suite
-from bench.runner import Request, measure
+from bench.runner import Request, Result, measure
 from bench.training import train_with_progress
 from curate import engine
 from curate.console import say
@@ -119,11 +119,16 @@ def _run_tasks(checkpoint: Path, runs: Path, workers: int) -> list[Path]:
         for task in TASKS
         if not (runs / task / DONE).is_file()
     ]
-    for request, result in engine.run(measure, requests, min(workers, len(TASKS))):
+    for request, result in engine.run(_measure, requests, min(workers, len(TASKS))):
         if isinstance(result, Exception):
             raise result
         write_json(Path(request.out) / DONE, [of_model.folder.name for of_model in result])
     return [runs / task / name for task in TASKS for name in json.loads((runs / task / DONE).read_text())]
+
+
+def _measure(request: Request) -> list[Result]:
+    with _one_thread():  # also where the process had loaded torch before it was told so
+        return measure(request)
 
 
 @contextmanager
