@@ -147,9 +147,9 @@ def _detector(data: FrameSet, faces: Sequence[Faces]) -> Iterator[str]:
     yield (
         f"The detector finds a face in {percent(float((count > 0).mean()))} of the frames and exactly one in "
         f"{percent(float((count == 1).mean()))}. Against the renderer's boxes, in units of their longer side, its "
-        f"boxes lie {middle[:, 1].mean():+.3f} lower (spread {middle[:, 0].std():.3f} across, {middle[:, 1].std():.3f} "
-        f"down) and are {np.exp(larger.mean()):.3f} times as large (spread of the logarithm {larger.std():.3f}); the "
-        f"slope between its eyes is {kept[0]:.2f} of the true one, spread {rest.std():.1f} degrees."
+        f"boxes lie {-middle[:, 1].mean():.3f} higher (spread {middle[:, 0].std():.3f} across, "
+        f"{middle[:, 1].std():.3f} down) and are {np.exp(larger.mean()):.3f} times as large (spread of the logarithm "
+        f"{larger.std():.3f}); the slope between its eyes is {kept[0]:.2f} of the true one, spread {rest.std():.1f} degrees."
     )
     yield ""
 
