@@ -149,7 +149,8 @@ def _detector(data: FrameSet, faces: Sequence[Faces]) -> Iterator[str]:
         f"{percent(float((count == 1).mean()))}. Against the renderer's boxes, in units of their longer side, its "
         f"boxes lie {-middle[:, 1].mean():.3f} higher (spread {middle[:, 0].std():.3f} across, "
         f"{middle[:, 1].std():.3f} down) and are {np.exp(larger.mean()):.3f} times as large (spread of the logarithm "
-        f"{larger.std():.3f}); the slope between its eyes is {kept[0]:.2f} of the true one, spread {rest.std():.1f} degrees."
+        f"{larger.std():.3f}); the slope between its eyes is {kept[0]:.2f} of the true one, spread "
+        f"{rest.std():.1f} degrees."
     )
     yield ""
 
