@@ -113,7 +113,7 @@ def networks(seen: Population, faces: list[Faces]) -> list[Row]:
     median = float(np.nanmedian(error[level]))
     rows = [
         Row(
-            "face_landmark_68: median error / inter-ocular, |yaw| <= 30",
+            "face_landmark_68: median error / inter-ocular, yaw within 30 deg",
             f"{100 * median:.2f}%",
             "<= 8%",
             median <= 0.08,
@@ -134,7 +134,7 @@ def networks(seen: Population, faces: list[Faces]) -> list[Row]:
         low, high = float(np.percentile(same, 5)), float(np.percentile(other, 90))
         value = f"{low:.3f} / {high:.3f} (medians {np.median(same):.3f} / {np.median(other):.3f})"
         rows.append(
-            Row(f"face-reidentification-0095: same p5 / different p90, |yaw| <= {limit}", value, "p5 > p90", low > high)
+            Row(f"face-reidentification-0095: same p5 / different p90, yaw within {limit} deg", value, "p5 > p90", low > high)
         )
     return rows
 
