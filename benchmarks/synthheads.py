@@ -134,7 +134,12 @@ def networks(seen: Population, faces: list[Faces]) -> list[Row]:
         low, high = float(np.percentile(same, 5)), float(np.percentile(other, 90))
         value = f"{low:.3f} / {high:.3f} (medians {np.median(same):.3f} / {np.median(other):.3f})"
         rows.append(
-            Row(f"face-reidentification-0095: same p5 / different p90, yaw within {limit} deg", value, "p5 > p90", low > high)
+            Row(
+                f"face-reidentification-0095: same p5 / different p90, yaw within {limit} deg",
+                value,
+                "p5 > p90",
+                low > high,
+            )
         )
     return rows
 
