@@ -40,7 +40,7 @@ lint: setup
 
 lock: setup
 	@UV=$$(test -x $(BIN)/uv && echo $(BIN)/uv || command -v uv); \
-	$$UV pip compile pyproject.toml --extra dev --extra openvino --universal --python-version 3.11 --upgrade \
+	$$UV pip compile pyproject.toml --extra dev --extra openvino --extra ray --universal --python-version 3.11 --upgrade \
 	  --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command "make lock" --quiet --output-file requirements.txt
 
 clean:

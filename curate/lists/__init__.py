@@ -1,0 +1,1 @@
+"""Lists of videos and tubes: those that others published, read and written exactly, and our own."""
