@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from curate.files import sha256_text
 
-STAGE_VERSION = 4  # raised when a stage decides or writes differently: results of older versions are made again
+STAGE_VERSION = 5  # raised when a stage decides or writes differently: results of older versions are made again
 
 
 class _Settings(BaseModel):

@@ -21,6 +21,7 @@ import numpy as np
 from av.video.reformatter import ColorRange, Colorspace, Interpolation
 from numpy.typing import NDArray
 
+from curate import shrink
 from curate.errors import BadVideo, UserError
 from curate.files import atomic
 
@@ -136,12 +137,14 @@ class Frame:
     def rgb(self, short_side: int | None = None) -> NDArray[np.uint8]:
         """RGB uint8 [h, w, 3]; with `short_side`, shrunk (never enlarged) so that the shorter side has that length."""
         scale = 1.0 if short_side is None else min(1.0, short_side / min(self._raw.width, self._raw.height))
-        picture = self._reformat(
-            width=max(1, round(self._raw.width * scale)),
-            height=max(1, round(self._raw.height * scale)),
-            format="rgb24",
-            interpolation=Interpolation.AREA,
-        ).to_ndarray()
+        size = (max(1, round(self._raw.width * scale)), max(1, round(self._raw.height * scale)))
+        if scale < 1 and self._raw.format.name in shrink.FORMATS and shrink.can_convert(self._matrix):
+            full = self._raw.format.name.startswith("yuvj") or self._raw.color_range == ColorRange.JPEG
+            picture = shrink.rgb(_views(self._raw), size, self._matrix, full_range=full)
+        else:
+            picture = self._reformat(
+                width=size[0], height=size[1], format="rgb24", interpolation=Interpolation.AREA
+            ).to_ndarray()
         return np.ascontiguousarray(np.rot90(picture, self._turns))
 
     def planes(self) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]:
@@ -158,6 +161,14 @@ class Frame:
         luma, chroma = stacked[:h], stacked[h:].reshape(2, h // 2, w // 2)
         turned = [np.rot90(plane, self._turns) for plane in (luma, chroma[0], chroma[1])]
         return turned[0], turned[1], turned[2]
+
+
+def _views(raw: av.VideoFrame) -> list[NDArray[np.uint8]]:
+    """The planes of an 8-bit planar frame as they lie in memory, without their padding."""
+    return [
+        np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[: plane.height, : plane.width]
+        for plane in raw.planes
+    ]
 
 
 def crop(planes: tuple[NDArray[np.uint8], ...], box: Box, size: int) -> av.VideoFrame:
