@@ -142,9 +142,8 @@ class Frame:
             full = self._raw.format.name.startswith("yuvj") or self._raw.color_range == ColorRange.JPEG
             picture = shrink.rgb(_views(self._raw), size, self._matrix, full_range=full)
         else:
-            picture = self._reformat(
-                width=size[0], height=size[1], format="rgb24", interpolation=Interpolation.AREA
-            ).to_ndarray()
+            small = self._reformat(width=size[0], height=size[1], format="rgb24", interpolation=Interpolation.AREA)
+            picture = small.to_ndarray().astype(np.uint8, copy=False)
         return np.ascontiguousarray(np.rot90(picture, self._turns))
 
     def planes(self) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]:
@@ -166,7 +165,7 @@ class Frame:
 def _views(raw: av.VideoFrame) -> list[NDArray[np.uint8]]:
     """The planes of an 8-bit planar frame as they lie in memory, without their padding."""
     return [
-        np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[: plane.height, : plane.width]
+        np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)[: plane.height, : plane.width]
         for plane in raw.planes
     ]
 
