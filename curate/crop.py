@@ -32,10 +32,10 @@ class _Clip:
 
     def _open(self) -> ClipWriter:
         if self._writer is None:
-            side, settings = self._settings.min_res, self._settings
+            settings = self._settings
             self._writer = ClipWriter(
                 self._path,
-                (side, side),
+                settings.written(self.plan.box),
                 self._fps,
                 crf=settings.crf,
                 preset=settings.x264_preset,
@@ -47,7 +47,11 @@ class _Clip:
         return self.plan.start <= index < self.plan.end
 
     def add_frame(self, frame: Frame, planes: tuple[NDArray[np.uint8], ...]) -> None:
-        picture = video.crop(planes, self.plan.box, self._settings.min_res)
+        plan, size = self.plan, self._settings.written(self.plan.box)
+        if plan.path:
+            picture = video.crop_between(planes, plan.corner(frame.index), plan.native_side, size[0])
+        else:
+            picture = video.crop(planes, plan.box, size)
         self._open().write(picture, max(0.0, frame.time_s - self._start_s))
 
     def add_sound(self, block: NDArray[np.float32], start_s: float) -> None:

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter1d
 
+from curate import framing
 from curate.analyse import Analysis
+from curate.framing import Box, outside
 from curate.settings import SelectionSettings
 from curate.tracks import Track, iou
-from curate.video import Box
 
 MIN_SIDE_OF_FACE = 1.15  # a crop tighter than this many (longer) face sides is no head any more
 MAX_FACE_OUTSIDE = 0.15  # share of the face that may lie outside the crop, in any frame
 MAX_OTHER_FACE = 0.3  # share of another face that may lie inside the crop
 OTHER_FACE_S = 0.4  # a face seen for a shorter time is taken for a false alarm
+FOLLOW_S = 0.4  # seconds over which the centre of a crop that follows the face is smoothed
 
 
 @dataclass(frozen=True)
@@ -31,22 +35,40 @@ class Verdict:
 KEPT = Verdict("kept")
 
 
+Path = tuple[tuple[int, float, float], ...]
+"""Frame, left and top of a crop that moves; between two of them it moves evenly."""
+
+
 @dataclass(frozen=True)
 class ClipPlan:
     """A clip to make, or the reason why not."""
 
-    track: int
+    track: int | None  # None: named by a list
     start: int
     end: int
-    box: Box  # even corners, square, inside the frame
+    box: Box  # even corners, square, inside the frame unless it is padded; at the first frame, where it moves
     verdict: Verdict
-    overlap_tracks: int = 0  # other faces that meet the crop in space and time
+    overlap_tracks: int | None = 0  # other faces that meet the crop in space and time; None: nobody looked
     scores: dict[str, float] = field(default_factory=dict)
+    path: Path = ()  # of a crop that follows the face
+    list_name: str | None = None  # of a clip that a list names
 
     @property
     def native_side(self) -> int:
-        """Side of the crop in source pixels."""
-        return self.box[2] - self.box[0]
+        """Shorter side of the crop in source pixels."""
+        return min(self.box[2] - self.box[0], self.box[3] - self.box[1])
+
+    def corner(self, frame: int) -> tuple[float, float]:
+        """Left and top of the crop at a frame."""
+        if not self.path:
+            return self.box[0], self.box[1]
+        at, left, top = zip(*self.path, strict=True)
+        return float(np.interp(frame, at, left)), float(np.interp(frame, at, top))
+
+    def window(self, frame: int) -> Box:
+        """The crop at a frame, to the nearest pixel."""
+        left, top = (round(value) for value in self.corner(frame))
+        return left, top, left + self.box[2] - self.box[0], top + self.box[3] - self.box[1]
 
 
 @dataclass(frozen=True)
@@ -121,7 +143,7 @@ def _tubes(track: Track, start: int, end: int, settings: SelectionSettings) -> I
         stop = end
         for frame in known:
             box = tuple(track.known(frame, frame + 1)[0])
-            if iou(base, box) < settings.tube_iou:  # type of both: four floats
+            if settings.box_motion == "fixed" and iou(base, box) < settings.tube_iou:
                 stop = max(frame, start + 1)
                 break
         parts = math.ceil((stop - start) / settings.max_frames)
@@ -132,68 +154,87 @@ def _tubes(track: Track, start: int, end: int, settings: SelectionSettings) -> I
 
 def _plan(track: Track, start: int, end: int, analysis: Analysis, settings: SelectionSettings) -> ClipPlan:
     boxes = track.known(start, end)
-    width, height = analysis.info.width, analysis.info.height
-    union = (*boxes[:, :2].min(axis=0).tolist(), *boxes[:, 2:].max(axis=0).tolist())
-    face = float(max(union[2] - union[0], union[3] - union[1]))
-    box, moved = _square(union, face, width, height, settings)
-    centres = (boxes[:, :2] + boxes[:, 2:]) / 2
     sizes = (boxes[:, 2:] - boxes[:, :2]).max(axis=1)
-    scores = {
+    frame = (analysis.info.width, analysis.info.height)
+    union = (*boxes[:, :2].min(axis=0).tolist(), *boxes[:, 2:].max(axis=0).tolist())
+    longer = float(max(union[2] - union[0], union[3] - union[1]))
+    if settings.box_motion == "smooth":
+        box, moved, path = _following(track, start, end, analysis, settings)
+    else:
+        box, moved = framing.square(union, longer, frame, settings.convention, settings.box_policy)
+        path = ()
+    plan = ClipPlan(track.index, start, end, box, KEPT, scores=_scores(track, boxes), path=path)
+    windows = [plan.window(known) for known in track.frames_of(start, end)]
+    others = _others(track, start, end, plan, analysis)
+    verdict = _verdict(boxes.tolist(), windows, others, settings, typical=float(np.percentile(sizes, 95)), moved=moved)
+    return replace(plan, verdict=verdict, overlap_tracks=sum(share > 0 for share in others))
+
+
+def _scores(track: Track, boxes: NDArray[np.float64]) -> dict[str, float]:
+    centres, sizes = (boxes[:, :2] + boxes[:, 2:]) / 2, (boxes[:, 2:] - boxes[:, :2]).max(axis=1)
+    return {
         "face_score": track.face_score,
         "face_rate": track.face_rate,
         "face_side": float(sizes.mean()),
         # how far the face's centre strays, in face sides: 0 for a still head
         "motion": float(np.linalg.norm(centres - centres.mean(axis=0), axis=1).mean() / sizes.mean()),
     }
-    others = _others(track, start, end, box, analysis)
-    side = box[2] - box[0]
-    typical = float(np.percentile(sizes, 95))
+
+
+def _verdict(
+    faces: Sequence[Sequence[float]],
+    windows: Sequence[Box],
+    others: Sequence[float],
+    settings: SelectionSettings,
+    *,
+    typical: float,
+    moved: bool,
+) -> Verdict:
+    side = windows[0][2] - windows[0][0]
     if moved and settings.box_policy == "drop":
-        verdict = Verdict("dropped", "the crop leaves the frame")
-    elif max(_outside(face_box, box) for face_box in boxes.tolist()) > MAX_FACE_OUTSIDE:
-        verdict = Verdict("dropped", "the face leaves the frame")
-    elif side < MIN_SIDE_OF_FACE * typical:
-        verdict = Verdict(
-            "dropped", f"the face fills the frame: crop {side} < {MIN_SIDE_OF_FACE:g} x face {typical:.0f}"
-        )
-    elif side < settings.min_res:
-        verdict = Verdict("dropped", f"native side {side} < {settings.min_res}")
-    elif any(share > MAX_OTHER_FACE for share in others):
-        verdict = Verdict("dropped", "another face in the crop")
-    else:
-        verdict = KEPT
-    return ClipPlan(track.index, start, end, box, verdict, sum(share > 0 for share in others), scores)
+        return Verdict("dropped", "the crop leaves the frame")
+    if max(outside(face, window) for face, window in zip(faces, windows, strict=True)) > MAX_FACE_OUTSIDE:
+        return Verdict("dropped", "the face leaves the frame")
+    if side < MIN_SIDE_OF_FACE * typical:
+        return Verdict("dropped", f"the face fills the frame: crop {side} < {MIN_SIDE_OF_FACE:g} x face {typical:.0f}")
+    if side < settings.min_res:
+        return Verdict("dropped", f"native side {side} < {settings.min_res}")
+    if any(share > MAX_OTHER_FACE for share in others):
+        return Verdict("dropped", "another face in the crop")
+    return KEPT
 
 
-def _square(
-    union: Sequence[float], face: float, width: int, height: int, settings: SelectionSettings
-) -> tuple[Box, bool]:
-    """Square with even corners around the face, moved (and if need be shrunk) into the frame; whether it was."""
-    wanted = 2 * round(face * settings.crop_scale / 2)
-    side = min(wanted, width & ~1, height & ~1)
-    left = (union[0] + union[2] - side) / 2
-    top = (union[1] + union[3] - side) / 2 - settings.crop_rise * side
-    x = 2 * round(min(max(left, 0), width - side) / 2)
-    y = 2 * round(min(max(top, 0), height - side) / 2)
-    x, y = min(x, (width - side) & ~1), min(y, (height - side) & ~1)
-    moved = side < wanted or left < 0 or top < 0 or left + side > width or top + side > height
-    return (x, y, x + side, y + side), moved
+def _following(
+    track: Track, start: int, end: int, analysis: Analysis, settings: SelectionSettings
+) -> tuple[Box, bool, Path]:
+    """A square of fixed side whose centre follows the face smoothly: at the first frame, whether it left the frame, and
+    where it is later."""
+    frame = (analysis.info.width, analysis.info.height)
+    frames = np.arange(start, end)
+    table = np.asarray(track.boxes, np.float64)
+    boxes = np.stack([np.interp(frames, track.frames, table[:, edge]) for edge in range(4)], axis=1)
+    longer = float(np.percentile((boxes[:, 2:] - boxes[:, :2]).max(axis=1), 95))
+    smooth = gaussian_filter1d(boxes, FOLLOW_S * analysis.info.fps, axis=0, mode="nearest")
+    knots = sorted({start, end - 1, *range(start, end, max(1, round(FOLLOW_S * analysis.info.fps / 2)))})
+    placed = [
+        framing.square(smooth[knot - start].tolist(), longer, frame, settings.convention, settings.box_policy)
+        for knot in knots
+    ]
+    side = min(box[2] - box[0] for box, _ in placed)  # one side for the clip: the least that every place has room for
+    squares = [((box[0] + box[2] - side) // 2, (box[1] + box[3] - side) // 2) for box, _ in placed]
+    path = tuple((knot, float(left), float(top)) for knot, (left, top) in zip(knots, squares, strict=True))
+    left, top = squares[0]
+    first = (left & ~1, top & ~1)
+    return (*first, first[0] + side, first[1] + side), any(moved for _, moved in placed), path
 
 
-def _outside(box: Sequence[float], frame: Sequence[float]) -> float:
-    """Share of a box that lies outside another."""
-    inside_w = max(0.0, min(box[2], frame[2]) - max(box[0], frame[0]))
-    inside_h = max(0.0, min(box[3], frame[3]) - max(box[1], frame[1]))
-    area = (box[2] - box[0]) * (box[3] - box[1])
-    return 1 - inside_w * inside_h / area if area > 0 else 1.0
-
-
-def _others(track: Track, start: int, end: int, box: Box, analysis: Analysis) -> list[float]:
+def _others(track: Track, start: int, end: int, plan: ClipPlan, analysis: Analysis) -> list[float]:
     """For every other track that shares frames with the span: the largest share of its face inside the crop."""
     shares = []
     for other in analysis.tracks:
         a, b = max(start, other.start), min(end, other.end)
         seconds = analysis.time_of(other.end) - analysis.time_of(other.start)
         if other.index != track.index and a < b and seconds >= OTHER_FACE_S:
-            shares.append(max(1 - _outside(face.tolist(), box) for face in other.known(a, b)))
+            known = zip(other.frames_of(a, b), other.known(a, b).tolist(), strict=True)
+            shares.append(max(1 - outside(face, plan.window(at)) for at, face in known))
     return shares

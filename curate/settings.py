@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from curate.files import sha256_text
+from curate.framing import CONVENTIONS, Box, Convention, Policy
 
 STAGE_VERSION = 5  # raised when a stage decides or writes differently: results of older versions are made again
 
@@ -34,7 +36,7 @@ class AnalysisSettings(_Settings):
 class SelectionSettings(_Settings):
     """What decides, from scores, which clips are made and how."""
 
-    min_res: int = Field(default=512, ge=64, le=4096)  # native side of the crop, and the side that is written
+    min_res: int = Field(default=512, ge=64, le=4096)  # least native side of the crop
     min_bitrate: int = Field(default=0, ge=0)  # bits per second of the source's video
     min_seconds: float = Field(default=1.0, gt=0)
     max_frames: int = Field(default=1024, ge=2)  # FOMM's rule; longer tubes are cut into equal parts
@@ -45,18 +47,34 @@ class SelectionSettings(_Settings):
         default=0.38, ge=0, le=1
     )  # share of the face without texture; above it: doubtful, a drawing
     guard_frames: int = Field(default=1, ge=0)  # left out on both sides of a cut
-    crop_scale: float = Field(default=1.8, ge=1)  # crop side / longer side of the union of the face boxes
-    crop_rise: float = Field(default=0.05)  # the crop's centre lies so much of its side above the face's
-    box_policy: Literal["shift", "drop"] = "shift"  # where the crop would leave the frame
+    crop: Literal["default", "fomm", "liveportrait", "talkinghead1kh"] = "default"  # framing.CONVENTIONS
+    crop_scale: float | None = Field(default=None, ge=1)  # instead of the convention's
+    crop_rise: float | None = Field(default=None, ge=-1, le=1)  # instead of the convention's
+    box_policy: Policy = "shift"  # where the crop would leave the frame
+    box_motion: Literal["fixed", "smooth"] = "fixed"  # one box for a clip, or one that follows the face
+    size: int | Literal["native"] | None = None  # side that is written; None: `min_res`, or native by convention
     crf: int = Field(default=16, ge=0, le=51)
     x264_preset: str = "medium"
 
-    @field_validator("min_res")
+    @field_validator("min_res", "size")
     @classmethod
-    def _even(cls, value: int) -> int:
-        if value % 2:
+    def _even(cls, value: int | str | None) -> int | str | None:
+        if isinstance(value, int) and value % 2:
             raise ValueError("must be even, for H.264")
         return value
+
+    @property
+    def convention(self) -> Convention:
+        """The framing by name, with what is said instead of it."""
+        named = CONVENTIONS[self.crop]
+        scale = named.scale if self.crop_scale is None else self.crop_scale
+        return replace(named, scale=scale, rise=named.rise if self.crop_rise is None else self.crop_rise)
+
+    def written(self, box: Box) -> tuple[int, int]:
+        """Width and height of the clip that is cut from `box`: a square box is resized to `size`, others never are."""
+        width, height = box[2] - box[0], box[3] - box[1]
+        size = self.size if self.size is not None else "native" if self.convention.native else self.min_res
+        return (size, size) if isinstance(size, int) and width == height else (width, height)
 
 
 class Settings(_Settings):

@@ -46,9 +46,13 @@ class Track:
         """Share of the looked-at frames in which the face was found."""
         return len(self.frames) / self.looked_at
 
+    def frames_of(self, start: int, end: int) -> list[int]:
+        """The known frames of a span, and its two ends."""
+        return sorted({start, end - 1, *(frame for frame in self.frames if start <= frame < end)})
+
     def known(self, start: int, end: int) -> NDArray[np.float64]:
-        """Boxes [N, 4] at the known frames of a span, with the interpolated boxes of its two ends."""
-        frames = sorted({start, end - 1, *(frame for frame in self.frames if start <= frame < end)})
+        """Boxes [N, 4] at `frames_of` a span; those of its two ends are interpolated."""
+        frames = self.frames_of(start, end)
         table = np.asarray(self.boxes, dtype=np.float64)
         return np.stack([np.interp(frames, self.frames, table[:, side]) for side in range(4)], axis=1)
 

@@ -170,17 +170,61 @@ def _views(raw: av.VideoFrame) -> list[NDArray[np.uint8]]:
     ]
 
 
-def crop(planes: tuple[NDArray[np.uint8], ...], box: Box, size: int) -> av.VideoFrame:
-    """Cut a box with even sides and corners out of a frame's `planes` and resize it (Lanczos) to size x size."""
+def crop(planes: tuple[NDArray[np.uint8], ...], box: Box, size: tuple[int, int]) -> av.VideoFrame:
+    """Cut a box with even sides and corners out of a frame's `planes` and resize it (Lanczos) to (width, height).
+
+    What lies outside the frame is black.
+    """
     left, top, right, bottom = box
     if any(side % 2 for side in box):
         raise ValueError(f"box {box}: corners must be even, for the chroma planes have half the size")
-    luma = planes[0][top:bottom, left:right]
-    chroma = [plane[top // 2 : bottom // 2, left // 2 : right // 2] for plane in planes[1:]]
-    stacked = np.concatenate([luma.reshape(-1), *(plane.reshape(-1) for plane in chroma)])
-    cut = av.VideoFrame.from_ndarray(stacked.reshape((bottom - top) * 3 // 2, right - left), format="yuv420p")
-    cut.colorspace, cut.color_range = Colorspace.ITU601, ColorRange.MPEG
-    return cut.reformat(width=size, height=size, interpolation=Interpolation.LANCZOS)
+    luma = _cut(planes[0], left, top, right, bottom, 16)
+    chroma = [_cut(plane, left // 2, top // 2, right // 2, bottom // 2, 128) for plane in planes[1:]]
+    cut = _plain_frame([luma, *chroma])
+    if size == (cut.width, cut.height):
+        return cut
+    return cut.reformat(width=size[0], height=size[1], interpolation=Interpolation.LANCZOS)
+
+
+def _cut(plane: NDArray[np.uint8], left: int, top: int, right: int, bottom: int, empty: int) -> NDArray[np.uint8]:
+    inside = plane[max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)]
+    if inside.shape == (bottom - top, right - left):
+        return inside
+    filled = np.full((bottom - top, right - left), empty, np.uint8)
+    y, x = max(-top, 0), max(-left, 0)
+    filled[y : y + inside.shape[0], x : x + inside.shape[1]] = inside
+    return filled
+
+
+def _plain_frame(planes: Sequence[NDArray[np.uint8]]) -> av.VideoFrame:
+    """A yuv420p frame, BT.601 limited range, of its three planes."""
+    height, width = planes[0].shape
+    stacked = np.concatenate([plane.reshape(-1) for plane in planes])
+    frame = av.VideoFrame.from_ndarray(stacked.reshape(height * 3 // 2, width), format="yuv420p")
+    frame.colorspace, frame.color_range = Colorspace.ITU601, ColorRange.MPEG
+    return frame
+
+
+def crop_between(
+    planes: tuple[NDArray[np.uint8], ...], corner: tuple[float, float], side: int, size: int
+) -> av.VideoFrame:
+    """Cut a square whose corner (left, top) may lie between pixels and resize it to `size`; black outside the frame."""
+    import cv2
+
+    resized = []
+    for plane, half, empty in zip(planes, (1, 2, 2), (16, 128, 128), strict=True):
+        # pixel i covers [i, i + 1): the corner of a plane at half size lies at half the place
+        source = np.array([(corner[0] / half), (corner[1] / half)])
+        scale, target = side / size, size // half
+        while scale >= 2:  # by area first: bilinear samples would miss pixels
+            plane = cv2.resize(plane, (plane.shape[1] // 2, plane.shape[0] // 2), interpolation=cv2.INTER_AREA)
+            source, scale = source / 2, scale / 2
+        shift = source + scale / 2 - 0.5
+        matrix = np.array([[scale, 0, shift[0]], [0, scale, shift[1]]])
+        flags = (cv2.INTER_CUBIC if scale < 1 else cv2.INTER_LINEAR) | cv2.WARP_INVERSE_MAP
+        warped = cv2.warpAffine(plane, matrix, (target, target), flags=flags, borderValue=empty)
+        resized.append(np.asarray(warped, np.uint8))
+    return _plain_frame(resized)
 
 
 def frames(path: Path, *, threads: int = 1) -> Iterator[Frame]:

@@ -103,7 +103,8 @@ def clip_id(task: VideoTask, plan: ClipPlan) -> str:
         plan.start,
         plan.end,
         plan.box,
-        settings.min_res,
+        plan.path,
+        settings.written(plan.box),
         settings.crf,
         settings.x264_preset,
         STAGE_VERSION,
@@ -120,7 +121,7 @@ def _clips(task: VideoTask, analysis: Analysis, selection: Selection) -> list[di
 
 
 def _manifest_row(task: VideoTask, analysis: Analysis, plan: ClipPlan, path: Path) -> dict[str, Any]:
-    info, side = analysis.info, task.settings.selection.min_res
+    info, (width, height) = analysis.info, task.settings.selection.written(plan.box)
     return {
         "clip_id": path.stem,
         "path": path.relative_to(task.out).as_posix(),
@@ -133,9 +134,9 @@ def _manifest_row(task: VideoTask, analysis: Analysis, plan: ClipPlan, path: Pat
         "n_frames": plan.end - plan.start,
         "fps": info.fps,
         "native_side": plan.native_side,
-        "width": side,
-        "height": side,
-        "upscale": side / plan.native_side,
+        "width": width,
+        "height": height,
+        "upscale": min(width, height) / plan.native_side,
         "box_left": plan.box[0],
         "box_top": plan.box[1],
         "box_right": plan.box[2],

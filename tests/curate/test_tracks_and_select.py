@@ -1,6 +1,7 @@
 """Tracks and selection: pure functions over boxes."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -71,17 +72,18 @@ def test_iou_is_symmetric_and_one_for_the_same_box(a: tuple[float, ...], b: tupl
 
 @given(
     st.lists(st.tuples(st.integers(0, 30), st.floats(0, 1280), st.floats(0, 720), st.floats(20, 600)), min_size=1),
-    st.sampled_from(["shift", "drop"]),
+    st.sampled_from(["shift", "drop", "clamp"]),
+    st.sampled_from(["default", "fomm", "liveportrait", "talkinghead1kh"]),
     st.integers(0, 3),
 )
 def test_every_clip_is_square_even_inside_the_frame_and_its_track(
-    faces: list[tuple[int, float, float, float]], policy: str, guard: int
+    faces: list[tuple[int, float, float, float]], policy: str, crop: str, guard: int
 ) -> None:
     detections = sorted(
         {d.frame: d for d in (face(f * 5, x, y, s) for f, x, y, s in faces)}.values(), key=lambda d: d.frame
     )
     state = analysis(detections, [Shot(0, 0, 60, False), Shot(1, 60, 151, False)], 151)
-    settings = SelectionSettings(min_res=64, box_policy=policy, guard_frames=guard, min_seconds=0.2)
+    settings = SelectionSettings(min_res=64, box_policy=policy, crop=crop, guard_frames=guard, min_seconds=0.2)
     selection = select(state, settings)
     assert len(selection.tracks) == len(state.tracks)
     spans: dict[int, int] = {}
@@ -150,3 +152,42 @@ def test_a_long_track_is_cut_into_equal_parts_and_a_wandering_one_where_it_left_
     wander = select(analysis([face(f, 300 + 2 * f) for f in range(0, 301, 5)]), SETTINGS)
     assert len(wander.clips) > 1
     assert [c.start for c in wander.clips][1:] == [c.end for c in wander.clips][:-1]
+
+
+def test_a_crop_that_would_leave_the_frame_is_moved_padded_or_shrunk() -> None:
+    near_the_edge = analysis(steady(x=150, y=300))  # 360 wide: it lacks 30 pixels on the left
+
+    def box_of(policy: str) -> tuple[int, int, int, int]:
+        return select(near_the_edge, SETTINGS.model_copy(update={"box_policy": policy})).clips[0].box
+
+    assert box_of("shift") == (0, 102, 360, 462)
+    assert box_of("pad") == (-30, 102, 330, 462)
+    assert box_of("clamp") == (0, 132, 300, 432)
+
+
+def test_conventions_differ_in_size_and_place() -> None:
+    def box_of(crop: str) -> tuple[int, int, int, int]:
+        return (
+            select(analysis(steady(side=200)), SETTINGS.model_copy(update={"crop": crop, "min_res": 64})).clips[0].box
+        )
+
+    assert box_of("fomm") == (520, 240, 760, 480)
+    assert box_of("liveportrait") == (410, 72, 870, 532)
+    left, top, right, bottom = box_of("talkinghead1kh")
+    assert (right - left, bottom - top) == (352, 352)
+    written = SETTINGS.model_copy(update={"crop": "talkinghead1kh"}).written((left, top, right, bottom))
+    assert written == (352, 352)
+
+
+def test_a_smooth_crop_follows_the_face_without_a_jump() -> None:
+    wander = [face(f, 300 + 2 * f + 6 * (f % 10 == 0)) for f in range(0, 301, 5)]  # it trembles by 6 pixels
+    (plan,) = select(analysis(wander), SETTINGS.model_copy(update={"box_motion": "smooth"})).clips
+    assert plan.verdict.verdict == "kept"
+    lefts = [plan.corner(frame)[0] for frame in range(plan.start, plan.end)]
+    steps = [b - a for a, b in pairwise(lefts)]
+    assert max(abs(step - 2) for step in steps[20:-20]) < 0.75
+    for at in range(0, 301, 5):
+        left, top, right, bottom = plan.window(at)
+        assert left < 300 + 2 * at - 100
+        assert right > 300 + 2 * at + 106
+        assert (right - left, bottom - top) == (plan.native_side, plan.native_side)

@@ -67,6 +67,35 @@ def test_colours_come_through(full_range: bool, tmp_path: Path) -> None:
     assert abs(want[10, 40:280] - clip[10]).mean() < 2.5
 
 
+def test_what_lies_outside_the_frame_is_black(tmp_path: Path) -> None:
+    path = made.encode(tmp_path / "source.mp4", 3)
+    plan = ClipPlan(0, 0, 3, (-40, -20, 240, 260), KEPT)
+    crop.cut(path, analysis_of(path), [(plan, tmp_path / "clip.mp4")], SelectionSettings(size="native"))
+    frame = video.read_frames(tmp_path / "clip.mp4", [1])[0]
+    assert frame.shape == (280, 280, 3)
+    assert max(frame[:16].max(), frame[:, :36].max(), frame[-16:].max()) < 12
+    assert frame[24:-24, 44:].min(axis=2).mean() > 60
+
+
+@pytest.mark.parametrize("size", [64, 128, 240])
+def test_a_moving_crop_keeps_a_moving_thing_in_its_place(size: int, tmp_path: Path) -> None:
+    path, side = tmp_path / "source.mp4", 160
+    pictures = []
+    for i in range(30):
+        picture = np.full((240, 320, 3), 60, np.uint8)
+        picture[100:140, 80 + 2 * i : 120 + 2 * i] = 220
+        pictures.append(picture)
+    video.write_video(path, pictures, 25, crf=1)
+    way = ((0, 20.5, 40.0), (29, 78.5, 40.0))
+    plan = ClipPlan(0, 0, 30, (20, 40, 20 + side, 40 + side), KEPT, path=way)
+    crop.cut(path, analysis_of(path), [(plan, tmp_path / "clip.mp4")], SelectionSettings(min_res=64, size=size, crf=1))
+    clip = video.read_frames(tmp_path / "clip.mp4", range(30))[..., 1].astype(float)
+    across = (clip[:, size // 2] * np.arange(0.5, size)).sum(1) - 60 * (np.arange(0.5, size)).sum()
+    bright = (clip[:, size // 2] - 60).sum(1)
+    places = across / bright * side / size  # centre of the bright square in source pixels of the window
+    assert places == pytest.approx(np.full(30, 100 - 20.5), abs=0.6)
+
+
 def test_a_bt709_source_keeps_its_colours(tmp_path: Path) -> None:
     colour = np.zeros((720, 1280, 3), np.uint8) + np.array([200, 40, 60], np.uint8)
     path = tmp_path / "hd.mp4"
