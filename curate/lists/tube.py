@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 
@@ -34,7 +34,7 @@ class RefBox:
 class Tube:
     """One line of a list: what is to be cut out of which video."""
 
-    name: str  # the list's own name of the clip, unique in it
+    name: str  # the list's own name of the clip; published lists name some twice (`distinct` keeps the first)
     video_id: str
     span: Span | None  # None: the whole video
     box: RefBox | None  # None: the whole frame
@@ -64,3 +64,10 @@ class VideoList:
     format: str
     videos: tuple[Video, ...]
     tubes: tuple[Tube, ...] = ()
+    extra: Mapping[str, str] = field(default_factory=dict)  # what else its files hold, for a writer to give it back
+
+
+def distinct(listing: VideoList) -> tuple[VideoList, int]:
+    """The list with one tube of each name, the first; and how many were left out."""
+    tubes = tuple({tube.name: tube for tube in reversed(listing.tubes)}.values())[::-1]
+    return replace(listing, tubes=tubes), len(listing.tubes) - len(tubes)
