@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import sys
 from collections.abc import Iterator, Sequence
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from curate.errors import UserError
+from curate.files import DISK_FULL, NO_ACCESS
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -41,11 +41,15 @@ class Commands(click.Group):
             click.echo(f"error: {error}", err=True)
             ctx.exit(error.exit_code)
         except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            if error.errno in DISK_FULL:
                 click.echo("error: the disk is full; free some space and run the same command again to go on", err=True)
                 ctx.exit(3)
             if error.filename is None:  # not about a path that was given: a fault of the program
                 raise
+            if error.errno in NO_ACCESS:
+                mend = "change that or name another folder, then run the same command again"
+                click.echo(f"error: {error.filename}: {error.strerror}; {mend}", err=True)
+                ctx.exit(3)
             click.echo(f"error: {error.filename}: {error.strerror}", err=True)
             ctx.exit(2)
 
@@ -76,6 +80,11 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[object]], title: 
     click.echo("  ".join("-" * width for width in widths))
     for row in cells:
         click.echo(line(row))
+
+
+def print_counts(counts: Sequence[tuple[str, str, str, int]]) -> None:
+    """Kind, verdict, reason and number of the ledger's items, as a table."""
+    print_table(("what", "count", "verdict", "reason"), [(kind, n, verdict, why) for kind, verdict, why, n in counts])
 
 
 @contextmanager

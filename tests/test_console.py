@@ -28,8 +28,13 @@ def outcome(error: BaseException) -> Result:
         (UserError("no such thing"), 2, "error: no such thing\n"),
         (BadVideo("a.mp4: no video"), 2, "error: a.mp4: no video\n"),
         (MissingPrerequisite("fetch it"), 3, "error: fetch it\n"),
-        (PermissionError(errno.EACCES, "Permission denied", "folder"), 2, "error: folder: Permission denied\n"),
-        (OSError(errno.EROFS, "Read-only file system", "out/x"), 2, "error: out/x: Read-only file system\n"),
+        (
+            PermissionError(errno.EACCES, "Permission denied", "folder"),
+            3,
+            "error: folder: Permission denied; change that",
+        ),
+        (OSError(errno.EROFS, "Read-only file system", "out/x"), 3, "error: out/x: Read-only file system; change that"),
+        (OSError(errno.EFBIG, "File too large", "out/x"), 3, "error: the disk is full"),
         (OSError(errno.ENOSPC, "No space left on device"), 3, "error: the disk is full"),
     ],
 )
