@@ -15,6 +15,8 @@ from curate.shots import SHORT_SIDE, Shot, ShotDetector
 from curate.tracks import Track, link
 from curate.video import VideoInfo
 
+MAX_STEP_S = 10.0  # between two frames of a video; where it is more, time stamps are damaged
+
 
 @dataclass(frozen=True)
 class Analysis:
@@ -80,6 +82,8 @@ def analyse(path: Path, video_id: str, detector: Detector, settings: AnalysisSet
     for frame in video.frames(path):
         if (frame.width, frame.height) != (info.width, info.height):
             raise BadVideo(f"{path.name}: the frame size changes at frame {frame.index}")
+        if times and frame.time_s - times[-1] > MAX_STEP_S:
+            raise BadVideo(f"{path.name}: frame {frame.index} comes {frame.time_s - times[-1]:.0f} s after the last")
         faces.feed(frame, shots.feed(frame.rgb(SHORT_SIDE)))
         times.append(round(frame.time_s, 6))
     faces.finish()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import Generic, TypeVar
@@ -27,7 +27,7 @@ def run(
     workers: int,
     engine: str = "local",
     limit_s: float | None = None,
-) -> Iterator[tuple[Task, Result | Exception]]:
+) -> Generator[tuple[Task, Result | Exception], None, None]:
     """Run `function` over `tasks` in `workers` processes; gives each task with its result or error, as they end.
 
     `tasks` is read in a thread of its own, at most `workers` ahead of those that run; an error it raises is raised here

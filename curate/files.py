@@ -6,6 +6,7 @@ import errno
 import hashlib
 import json
 import os
+import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,8 @@ PARTIAL = ".partial-"  # prefix of every temporary name: a leftover of a killed 
 
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 NO_ACCESS = (errno.EROFS, errno.EACCES, errno.EPERM)
+_UNPRINTED = ("Cc", "Cs", "Zl", "Zp")
+_TURNS = frozenset(map(chr, (*range(0x202A, 0x202F), *range(0x2066, 0x206A))))
 
 
 @contextmanager
@@ -55,3 +58,16 @@ def sha256_file(path: Path) -> str:
 def sha256_text(text: str) -> str:
     """Hex SHA-256 of UTF-8 text."""
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def printable(name: str) -> str:
+    r"""A file's name with escapes for what cannot be stored or would disturb a terminal: bytes that are no Unicode,
+    control characters, line breaks, changes of the direction of writing.
+
+    >>> printable("a\nb" + chr(0xDCFF))
+    'a\\nb\\udcff'
+    """
+    return "".join(
+        char.encode("unicode_escape").decode() if unicodedata.category(char) in _UNPRINTED or char in _TURNS else char
+        for char in name
+    )
