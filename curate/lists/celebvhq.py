@@ -22,7 +22,7 @@ def read(path: Path) -> VideoList:
     text = read_text(path)
     try:
         table = json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise bad(path, getattr(error, "lineno", None), f"is no JSON: {error}") from error
     if not isinstance(table, dict) or not isinstance(table.get("clips"), dict):
         raise bad(path, None, 'has no "clips" with a clip for each name')
@@ -60,7 +60,7 @@ def _as_text(value: Any) -> str:
 def _as_value(text: str) -> Any:
     try:
         return json.loads(text)
-    except (json.JSONDecodeError, RecursionError):
+    except (ValueError, RecursionError):
         return text
 
 

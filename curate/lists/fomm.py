@@ -17,7 +17,7 @@ from curate.lists.tube import RefBox, Span, Tube, VideoList
 COLUMNS = ("video_id", "start", "end", "bbox", "fps", "width", "height", "partition")
 PERSON = "person_id"
 SIDE = 256  # pixels; what the authors resize every crop to
-_BOX = re.compile(r"(-?\d+)-(-?\d+)-(-?\d+)-(-?\d+)")
+_BOX = re.compile(r"(-?\d{1,9})-(-?\d{1,9})-(-?\d{1,9})-(-?\d{1,9})")
 _FPS = re.compile(r"\d{1,4}(\.\d+)?")
 
 
@@ -43,7 +43,7 @@ def _tube(path: Path, number: int, line: str, header: tuple[str, ...]) -> Tube:
     row = dict(zip(header, cells, strict=True))
     box = _BOX.fullmatch(row["bbox"])
     if box is None:
-        raise bad(path, number, f"bbox {row['bbox']!r} is not left-top-right-bottom")
+        raise bad(path, number, f"bbox {row['bbox'][:60]!r} is not left-top-right-bottom")
     if not all(re.fullmatch(r"\d{1,9}", row[name]) for name in ("start", "end", "width", "height")):
         raise bad(path, number, "start, end, width and height are whole numbers")
     start, end, width, height = (int(row[name]) for name in ("start", "end", "width", "height"))

@@ -41,7 +41,7 @@ def read_jsonl(path: Path) -> VideoList:
     for number, line in numbered(read_text(path)):
         try:
             row = json.loads(line)
-        except (json.JSONDecodeError, RecursionError) as error:
+        except (ValueError, RecursionError) as error:
             raise UserError(f"{path}:{number}: is no JSON: {error}") from error
         if not isinstance(row, dict):
             raise UserError(f"{path}:{number}: is no JSON object")
@@ -69,7 +69,7 @@ def read_parquet(path: Path) -> VideoList:
 def _attributes(text: str) -> Any:
     try:
         return json.loads(text)
-    except (json.JSONDecodeError, RecursionError):
+    except (ValueError, RecursionError):
         return text  # no object: an error where the row is checked
 
 
@@ -263,7 +263,7 @@ def _value(text: str, kind: str) -> Any:
         return text
     try:
         value = json.loads(text)
-    except (json.JSONDecodeError, RecursionError):
+    except (ValueError, RecursionError):
         return None
     if kind == "float64" and not isinstance(value, float):  # a float column would give 0.0 back for 0
         return None
