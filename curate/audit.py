@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from curate.files import printable
 from curate.lists import read
 from curate.lists.text import youtube_id
 from curate.lists.tube import RefBox, Span, Tube, Video, VideoList
@@ -84,7 +85,8 @@ def audit(a: Path, b: Path | None = None) -> Audit:
         sides.append(_side(b, second, others))
         findings += between(entries, others)
     found = [finding for finding in findings if finding.items]
-    return Audit(tuple(sides), tuple(sorted(found, key=lambda finding: not finding.fault)))
+    shown = [replace(finding, items=tuple(map(printable, finding.items))) for finding in found]
+    return Audit(tuple(sides), tuple(sorted(shown, key=lambda finding: not finding.fault)))
 
 
 def entries_of(listing: VideoList) -> list[Entry]:

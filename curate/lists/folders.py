@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path, PurePosixPath
 
+from curate.files import printable
 from curate.lists.text import bad
 from curate.lists.tube import Video, VideoList
 
@@ -40,14 +41,14 @@ def voxceleb2(path: PurePosixPath) -> Video | None:
     split = next((part for part in (found["above"] or "").split("/") if part in SPLITS), None)
     parts = (found["person"], found["video"], found["utterance"])
     attributes = {"youtube_id": found["video"], "utterance": found["utterance"]}
-    return Video(JOIN.join(parts), None, path.as_posix(), split, found["person"], attributes)
+    return Video(printable(JOIN.join(parts)), None, path.as_posix(), split, found["person"], attributes)
 
 
 def celebv(path: PurePosixPath) -> Video | None:
     """`person/.../video.mp4`: whatever lies in a person's folder shows them."""
     if len(path.parts) < 2:
         return None
-    return Video(JOIN.join(path.with_suffix("").parts), None, path.as_posix(), None, path.parts[0])
+    return Video(printable(JOIN.join(path.with_suffix("").parts)), None, path.as_posix(), None, path.parts[0])
 
 
 def ravdess(path: PurePosixPath) -> Video | None:

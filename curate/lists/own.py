@@ -1,9 +1,12 @@
 """Our own lists, JSONL and Parquet: the columns of the manifest, so that a dataset's manifest is a list too.
 
 A row with a `clip_id` is a tube, one without is a video. Beside the manifest's columns there are `chunk` (Span.part),
-`warning` and `attributes` (text by name). `start_frame`, `end_frame` and `fps` say which frames at which rate; where
-they are absent, `start_s` and `end_s` are the span. `width` and `height` are the size that is asked for, `ref_*` that
-of the frame in which the box was measured, 1 x 1 for fractions. A manifest's other columns become attributes.
+`warning`, `attributes` (text by name) and `list_format`: that of the list it was written from, where that has a
+convention of its own for crops; it is then the format of what is read.
+
+`start_frame`, `end_frame` and `fps` say which frames at which rate; where they are absent, `start_s` and `end_s` are the
+span. `width` and `height` are the size that is asked for, `ref_*` that of the frame in which the box was measured, 1 x 1
+for fractions. A manifest's other columns become attributes.
 """
 
 from __future__ import annotations
@@ -15,13 +18,14 @@ from typing import Any
 
 from curate.errors import UserError, unknown
 from curate.files import atomic
-from curate.lists.text import numbered, read_text, videos_of, write_text, youtube_id
+from curate.lists.convention import CONVENTIONS
+from curate.lists.text import bad, numbered, read_text, videos_of, write_text, youtube_id
 from curate.lists.tube import RefBox, Span, Tube, Video, VideoList
 
 Row = dict[str, Any]
 
 _EDGES = ("box_left", "box_top", "box_right", "box_bottom")
-_MORE = {"chunk": "int64", "warning": "string", "attributes": "string"}
+_MORE = {"chunk": "int64", "warning": "string", "attributes": "string", "list_format": "string"}
 _FIELDS = {"clip_id", "video_id", "source_url", "identity_id", "split", "width", "height", *_EDGES, *_MORE}
 _FIELDS |= {"ref_width", "ref_height"}
 _WORDS = {"attributes": "object of texts by name", "bool_": "boolean"}
@@ -42,9 +46,9 @@ def read_jsonl(path: Path) -> VideoList:
         try:
             row = json.loads(line)
         except (ValueError, RecursionError) as error:
-            raise UserError(f"{path}:{number}: is no JSON: {error}") from error
+            raise bad(path, number, f"is no JSON: {error}") from error
         if not isinstance(row, dict):
-            raise UserError(f"{path}:{number}: is no JSON object")
+            raise bad(path, number, "is no JSON object")
         rows.append((f"{path}:{number}", row))
     return _listing("jsonl", rows)
 
@@ -92,7 +96,9 @@ def _listing(name: str, rows: Sequence[tuple[str, Row]]) -> VideoList:
         except ValueError as error:
             raise UserError(f"{where}: {error}") from error
     inferred = [video for video in videos_of(tubes, urls) if video.video_id not in videos]
-    return VideoList(name, (*videos.values(), *inferred), tuple(tubes))
+    formats = {row.get("list_format") for _, row in rows}
+    meant = formats.pop() if len(formats) == 1 else None
+    return VideoList(meant if meant in CONVENTIONS else name, (*videos.values(), *inferred), tuple(tubes))
 
 
 _KINDS: dict[str, Callable[[Any], bool]] = {
@@ -203,8 +209,12 @@ def write_parquet(listing: VideoList, path: Path) -> None:
         if "attributes" in row:
             row["attributes"] = json.dumps(row["attributes"], ensure_ascii=False)
     schema = pa.schema([(name, getattr(pa, kind)()) for name, kind in kinds.items()])
+    try:
+        table = pa.Table.from_pylist(rows, schema=schema)
+    except UnicodeEncodeError as error:
+        raise bad(path, None, f"would hold {error.object!a}, which is no text") from error
     with atomic(path) as partial:
-        pq.write_table(pa.Table.from_pylist(rows, schema=schema), partial, compression="zstd")
+        pq.write_table(table, partial, compression="zstd")
 
 
 def _rows(listing: VideoList) -> list[Row]:
@@ -217,6 +227,8 @@ def _rows(listing: VideoList) -> list[Row]:
             row |= {"identity_id": video.identity_id, "split": video.split}
             rows.append(_with_others(row, video.attributes, kinds, {"start_frame", "start_s", "path"}))
     rows += [_with_others(*_tube_row(tube, urls), kinds=kinds) for tube in listing.tubes]
+    if listing.format in CONVENTIONS:
+        rows = [{**row, "list_format": listing.format} for row in rows]
     return rows
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from curate.errors import UserError
-from curate.files import atomic
+from curate.files import atomic, printable
 from curate.lists.tube import Tube, Video
 
 YOUTUBE_ID = re.compile(r"[A-Za-z0-9_-]{11}")
@@ -15,21 +15,26 @@ _LINK = re.compile(
     r"https?://(?:(?:www\.|m\.)?youtube\.com/(?:watch\?(?:[^#\s]*&)?v=|embed/|shorts/|v/)|youtu\.be/)"
     r"([A-Za-z0-9_-]{11})(?![A-Za-z0-9_-])"
 )
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 _NAME_BYTES = 200  # of a name that becomes a file's name; the usual limit is 255, and prefixes and suffixes join it
 
 
 def bad(path: Path, line: int | None, why: str) -> UserError:
     """The error for a list that cannot be read, at a line counted from 1."""
     where = f"{path}:{line}" if line else str(path)
-    return UserError(f"{where}: {why}")
+    return UserError(printable(f"{where}: {why}"))
 
 
 def read_text(path: Path) -> str:
-    """A whole UTF-8 file with its line ends as they are; `UserError` if it is something else."""
+    """A whole UTF-8 file with its line ends as they are; `UserError` if it is no text or has control characters."""
     try:
-        return path.read_bytes().decode("utf-8")
+        text = path.read_bytes().decode("utf-8")
     except UnicodeDecodeError as error:
         raise bad(path, None, f"is no UTF-8 text (byte {error.start})") from error
+    control = _CONTROL.search(text)
+    if control:
+        raise bad(path, text.count("\n", 0, control.start()) + 1, f"has the control character {control.group()!a}")
+    return text
 
 
 def numbered(text: str) -> list[tuple[int, str]]:

@@ -1,6 +1,7 @@
 """Published lists: read for what they mean, written back to the same bytes; bad lines are named."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -272,6 +273,24 @@ def test_bad_lines_of_hdtf_are_named(tmp_path: Path, kind: str, line: str, messa
     with pytest.raises(UserError) as raised:
         read(tmp_path)
     assert message in str(raised.value)
+
+
+def test_control_characters_are_an_error(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"vox.csv:2: has the control character '\\x1b'"):
+        read(put(tmp_path / "vox.csv", VOX + "a\x1b[2J,1,9,1-2-3-4,25,10,10,train,p\n"))
+
+
+def test_a_name_that_is_no_text_is_kept_as_a_path_only(tmp_path: Path) -> None:
+    folder = tmp_path / "CelebV" / "Kathleen"
+    folder.mkdir(parents=True)
+    odd = Path(os.fsdecode(os.fsencode(folder) + b"/a\xff\n.mp4"))
+    odd.touch()
+    listing = read(folder.parent)
+    assert listing.videos[0].video_id == "Kathleen#a\\udcff\\n"
+    assert (folder.parent / (listing.videos[0].file or "")) == odd
+    for kind in ("jsonl", "parquet"):
+        with pytest.raises(UserError, match="would hold"):
+            write(listing, tmp_path / f"list.{kind}", kind)
 
 
 def test_bytes_that_are_no_text_are_an_error(tmp_path: Path) -> None:

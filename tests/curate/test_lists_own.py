@@ -119,6 +119,13 @@ def test_a_list_of_a_manifest_has_the_manifests_values_in_its_columns(tmp_path: 
     assert {name: value for name, value in table.to_pylist()[0].items() if value is not None} == ROW
 
 
+def test_the_convention_of_a_list_outlives_its_format(tmp_path: Path) -> None:
+    box = RefBox(0.1, 0.1, 0.5, 0.5, 1, 1)
+    for name in ("celebvhq", "hdtf"):
+        write(VideoList(name, (), (Tube("a", "v", None, box),)), tmp_path / "a.jsonl", "jsonl")
+        assert read(tmp_path / "a.jsonl").format == ("celebvhq" if name == "celebvhq" else "jsonl")
+
+
 def test_a_video_may_be_named_by_its_link_alone(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text('{"source_url": "https://youtu.be/-5Lm-oibjJQ"}\n\n')
     assert read(tmp_path / "a.jsonl").videos == (Video("-5Lm-oibjJQ", "https://youtu.be/-5Lm-oibjJQ"),)
