@@ -4,9 +4,9 @@ A row with a `clip_id` is a tube, one without is a video. Beside the manifest's 
 `warning`, `attributes` (text by name) and `list_format`: that of the list it was written from, where that has a
 convention of its own for crops; it is then the format of what is read.
 
-`start_frame`, `end_frame` and `fps` say which frames at which rate; where they are absent, `start_s` and `end_s` are the
-span. `width` and `height` are the size that is asked for, `ref_*` that of the frame in which the box was measured, 1 x 1
-for fractions. A manifest's other columns become attributes.
+`start_frame`, `end_frame` and `fps` say which frames at which rate; where they are absent, `start_s` and `end_s` are
+the span. `width` and `height` are the size that is asked for, `ref_*` that of the frame in which the box was measured,
+1 x 1 for fractions. A manifest's other columns become attributes.
 """
 
 from __future__ import annotations
