@@ -17,6 +17,8 @@ from typing import Any, TextIO
 
 Send = Callable[[dict[str, Any]], None]
 Info = dict[str, Any]
+RUNTIMES: dict[str, dict[str, str]] = {"deno": {}, "node": {}, "bun": {}, "quickjs": {}}
+"""Programs that run JavaScript, in yt-dlp's order of preference: whichever is there is used. YouTube needs one."""
 
 
 class _Silent:
@@ -51,7 +53,7 @@ def parameters(settings: Mapping[str, Any]) -> dict[str, Any]:
         "fixup": "detect_or_warn",
         "ffmpeg_location": settings["ffmpeg"],
         "cookiefile": settings["cookies"],
-        "js_runtimes": {"deno": {}, "node": {}, "bun": {}, "quickjs": {}},  # whichever is there; YouTube needs one
+        "js_runtimes": RUNTIMES,
         # what yt-dlp hands to ffmpeg has no timeout of its own
         "external_downloader_args": {"ffmpeg_i": ["-rw_timeout", str(int(settings["timeout_s"] * 1e6))]},
     }
