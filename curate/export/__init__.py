@@ -1,0 +1,1 @@
+"""A dataset in the layouts that other people's programs read."""
