@@ -14,8 +14,8 @@ from curate.errors import UserError
 from curate.lists.text import bad, numbered, read_text, videos_of, whole, write_text
 from curate.lists.tube import RefBox, Span, Tube, VideoList
 
-COLUMNS = ("video_id", "start", "end", "bbox", "fps", "width", "height", "partition")
-PERSON = "person_id"
+COLUMNS = ("video_id", "start", "end", "bbox", "fps", "width", "height")
+SPLIT, PERSON = "partition", "person_id"  # columns that follow in published lists; the authors' cropping writes neither
 SIDE = 256  # pixels; what the authors resize every crop to
 _BOX = re.compile(r"(-?\d{1,9})-(-?\d{1,9})-(-?\d{1,9})-(-?\d{1,9})")
 _FPS = re.compile(r"\d{1,4}(\.\d+)?")
@@ -30,8 +30,8 @@ def read(path: Path) -> VideoList:
     """Tubes in the file's order, repeated rows too; `UserError` for a row that does not fit the header."""
     lines = numbered(read_text(path))
     header = tuple(lines[0][1].split(",")) if lines else ()
-    if header not in (COLUMNS, (*COLUMNS, PERSON)):
-        raise bad(path, 1, f"the header is not {','.join(COLUMNS)} with or without ,{PERSON}")
+    if header[: len(COLUMNS)] != COLUMNS or header[len(COLUMNS) :] not in ((), (SPLIT,), (SPLIT, PERSON)):
+        raise bad(path, 1, f"the header is not {','.join(COLUMNS)}, then {SPLIT} or {SPLIT},{PERSON} or nothing")
     tubes = tuple(_tube(path, number, line, header) for number, line in lines[1:])
     return VideoList("fomm", videos_of(tubes), tubes)
 
@@ -53,37 +53,41 @@ def _tube(path: Path, number: int, line: str, header: tuple[str, ...]) -> Tube:
         raise bad(path, number, f"fps {row['fps']!r} is no frame rate")
     if start >= end or left >= right or top >= bottom or not width or not height:
         raise bad(path, number, "the tube is empty (needs start < end, left < right, top < bottom, a frame size)")
-    person = row.get(PERSON) or None
-    if not row["video_id"] or not row["partition"] or (PERSON in row and person is None):
+    if not all(cells):
         raise bad(path, number, "a cell is empty")
+    person = row.get(PERSON)
     return Tube(
         name=tube_name(person, row["video_id"], start, end),
         video_id=row["video_id"],
         span=Span(start, end, "frame", fps=fps),
         box=RefBox(left, top, right, bottom, width, height),
         identity_id=person,
-        split=row["partition"],
+        split=row.get(SPLIT),
         resize=(SIDE, SIDE),
         attributes={} if row["fps"] == _fps(fps) else {"fps_as_written": row["fps"]},
     )
 
 
 def write(listing: VideoList, path: Path) -> None:
-    """Write the tubes, with persons if all have one; `UserError` for a tube that this format cannot say."""
-    with_person = all(tube.identity_id for tube in listing.tubes)
-    header = (*COLUMNS, PERSON) if with_person else COLUMNS
-    rows = [",".join(header), *(_line(tube, with_person) for tube in listing.tubes)]
+    """Write the tubes, with splits if one has one, and with persons if all have splits and persons.
+
+    `UserError` for a tube that this format cannot say.
+    """
+    with_split = any(tube.split for tube in listing.tubes)
+    with_person = with_split and all(tube.identity_id for tube in listing.tubes)
+    header = (*COLUMNS, *([SPLIT] if with_split else []), *([PERSON] if with_person else []))
+    rows = [",".join(header), *(_line(tube, with_split, with_person) for tube in listing.tubes)]
     write_text(path, "\n".join(rows) + "\n")
 
 
-def _line(tube: Tube, with_person: bool) -> str:
+def _line(tube: Tube, with_split: bool, with_person: bool) -> str:
     span, box = tube.span, tube.box
     if span is None or span.part is not None or (span.unit == "frame" and span.fps is None):
         raise UserError(f"{tube.name}: this format counts frames of the whole video at a known rate")
     if box is None or box.width is None or box.height is None or (box.width, box.height) == (1, 1):
         raise UserError(f"{tube.name}: this format has boxes in pixels of a known frame size")
-    if tube.split is None:
-        raise UserError(f"{tube.name} is in no split, and this format names one on each row")
+    if with_split and not tube.split:
+        raise UserError(f"{tube.name} is in no split, and others of the list are; this format names one on each row")
     rate = span.fps or 25.0
     start, end = (span.start, span.end) if span.unit == "frame" else _frames(span, rate)
     numbers = [str(whole(value, f"a number of {tube.name}")) for value in (start, end)]
@@ -91,16 +95,10 @@ def _line(tube: Tube, with_person: bool) -> str:
         str(whole(value, f"a side of {tube.name}")) for value in (box.left, box.top, box.right, box.bottom)
     )
     size = [str(whole(value, f"the frame of {tube.name}")) for value in (box.width, box.height)]
-    person = [tube.identity_id or ""] if with_person else []
-    cells = [
-        tube.video_id,
-        *numbers,
-        sides,
-        tube.attributes.get("fps_as_written", _fps(rate)),
-        *size,
-        tube.split,
-        *person,
-    ]
+    fps = tube.attributes.get("fps_as_written", _fps(rate))
+    cells = [tube.video_id, *numbers, sides, fps, *size]
+    cells += [tube.split or ""] if with_split else []
+    cells += [tube.identity_id or ""] if with_person else []
     if any("," in cell or "\n" in cell for cell in cells):
         raise UserError(f"{tube.name}: a comma or a line end cannot be in a cell of this format")
     return ",".join(cells)
