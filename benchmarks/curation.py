@@ -20,10 +20,10 @@ import torch
 from curate import crop, video
 from curate.analyse import analyse
 from curate.perception import load_detector
-from curate.pipeline import find_videos
 from curate.select import KEPT, select
 from curate.settings import AnalysisSettings, SelectionSettings
 from curate.shots import SHORT_SIDE, ShotDetector
+from curate.sources import find_videos
 from curate.synth.raw import RawRecipe, make_raw
 
 T = TypeVar("T")

@@ -12,9 +12,12 @@ from numpy.typing import NDArray
 from curate import video
 from curate.analyse import Analysis
 from curate.errors import BadVideo
+from curate.frame import Frame, crop, crop_between
 from curate.select import ClipPlan
 from curate.settings import SelectionSettings
-from curate.video import AUDIO_RATE, ClipWriter, Frame
+from curate.video import AUDIO_RATE, ClipWriter, Stamps
+
+GAP_S = 20.0  # seconds between clips that are not worth decoding
 
 
 class _Clip:
@@ -39,6 +42,7 @@ class _Clip:
                 self._fps,
                 crf=settings.crf,
                 preset=settings.x264_preset,
+                keyint=settings.keyint,
                 sound=self._has_audio,
             )
         return self._writer
@@ -49,9 +53,9 @@ class _Clip:
     def add_frame(self, frame: Frame, planes: tuple[NDArray[np.uint8], ...]) -> None:
         plan, size = self.plan, self._settings.written(self.plan.box)
         if plan.path:
-            picture = video.crop_between(planes, plan.corner(frame.index), plan.native_side, size[0])
+            picture = crop_between(planes, plan.corner(frame.index), plan.native_side, size[0])
         else:
-            picture = video.crop(planes, plan.box, size)
+            picture = crop(planes, plan.box, size)
         self._open().write(picture, max(0.0, frame.time_s - self._start_s))
 
     def add_sound(self, block: NDArray[np.float32], start_s: float) -> None:
@@ -78,14 +82,45 @@ class _Clip:
             self._writer.abort(error)
 
 
-def cut(path: Path, analysis: Analysis, plans: Sequence[tuple[ClipPlan, Path]], settings: SelectionSettings) -> None:
+def cut(
+    path: Path,
+    analysis: Analysis,
+    plans: Sequence[tuple[ClipPlan, Path]],
+    settings: SelectionSettings,
+    stamps: Stamps | None = None,
+) -> None:
     """Write each plan's clip to its path, `end - start` frames exactly; a file appears whole or not at all.
 
-    Decoding stops when the last clip is whole. `BadVideo` where it breaks off; clips finished before that stay.
+    Decoding stops when the last clip is whole; with the file's `stamps`, what lies long before a clip is not decoded
+    either. `BadVideo` where decoding breaks off; clips finished before that stay.
     """
+    for run in _runs(plans, analysis.info.fps) if stamps else [list(plans)] if plans else []:
+        _cut_run(path, analysis, run, settings, stamps)
+
+
+def _runs(plans: Sequence[tuple[ClipPlan, Path]], fps: float) -> list[list[tuple[ClipPlan, Path]]]:
+    """Plans that one stretch of decoding serves, in the order of time: a gap of `GAP_S` begins another."""
+    runs: list[list[tuple[ClipPlan, Path]]] = []
+    end = float("-inf")
+    for plan, target in sorted(plans, key=lambda item: (item[0].start, item[0].end, item[1])):
+        if plan.start > end + GAP_S * fps:
+            runs.append([])
+        runs[-1].append((plan, target))
+        end = max(end, plan.end)
+    return runs
+
+
+def _cut_run(
+    path: Path,
+    analysis: Analysis,
+    plans: Sequence[tuple[ClipPlan, Path]],
+    settings: SelectionSettings,
+    stamps: Stamps | None,
+) -> None:
     todo = [_Clip(plan, target, analysis, settings) for plan, target in plans]
+    first = min(plan.start for plan, _ in plans)
     try:
-        for item in video.frames_and_sound(path):
+        for item in video.frames_and_sound(path, start=first, stamps=stamps):
             if not todo:
                 return
             if isinstance(item, Frame):

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from curate.frame import Frame
 from curate.perception.interface import Detector
 from curate.quality import flat_share
 from curate.shots import DELAY
-from curate.video import Frame
 
 BATCH = 16  # frames a detector call
 

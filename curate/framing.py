@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Box = tuple[int, int, int, int]
+"""Left, top, right, bottom in pixels; right and bottom exclusive."""
 
 Policy = Literal["shift", "drop", "pad", "clamp"]
 """Where the square would leave the frame: move it inside (shrinking it if it's too large), drop the clip, fill with

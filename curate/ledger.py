@@ -6,12 +6,15 @@ Only the process that drives a build writes it.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from curate.errors import UserError
+from curate.files import DISK_FULL, NO_ACCESS, PARTIAL
 
 LEDGER = "ledger.duckdb"
 
@@ -89,28 +92,39 @@ class Ledger:
 
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
+            if not path.exists():
+                _create(path)
             self._db = duckdb.connect(str(path))
-        except duckdb.IOException as error:
+            self._db.execute(_SCHEMA)
+        except duckdb.Error as error:
+            _raise_of_disk(error, path)
             if "lock" in str(error).lower():
                 raise UserError(f"{path} is in use by another process; wait for it or choose another --out") from error
             raise UserError(f"{path} cannot be opened: {str(error).splitlines()[0]}") from error
-        self._db.execute(_SCHEMA)
+        self._path = path
 
     def __enter__(self) -> Ledger:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self._db.close()
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        import duckdb
+
+        try:
+            self._db.close()
+        except duckdb.Error as error:
+            if kind is None:  # else what went wrong first is told
+                _raise_of_disk(error, self._path)
+                raise
 
     def sources(self) -> dict[str, SourceFile]:
         """All processed files by path."""
         rows = self._db.execute("SELECT path, size, changed_ns, sha256, video_id, settings FROM sources").fetchall()
         return {row[0]: SourceFile(*row) for row in rows}
 
-    def attempts(self, video_id: str) -> int:
-        """How often the video was tried."""
-        row = self._db.execute("SELECT attempts FROM items WHERE item_id = ?", [video_id]).fetchone()
-        return int(row[0]) if row else 0
+    def all_attempts(self) -> dict[str, int]:
+        """How often each video was tried."""
+        rows = self._db.execute("SELECT item_id, attempts FROM items WHERE kind = 'video'").fetchall()
+        return {str(row[0]): int(row[1]) for row in rows}
 
     def replace(self, source: SourceFile, items: Sequence[Item], clips: Sequence[dict[str, Any]]) -> list[str]:
         """Store all rows of one video in one transaction, in place of what was there; gives the paths (in the dataset)
@@ -131,8 +145,10 @@ class Ledger:
                 db.execute("INSERT INTO clips VALUES (?, ?, ?)", [clip["clip_id"], source.video_id, text])
             db.execute("INSERT OR REPLACE INTO sources VALUES (?, ?, ?, ?, ?, ?)", [*vars(source).values()])
             db.commit()
-        except BaseException:
-            db.rollback()
+        except BaseException as error:
+            with suppress(Exception):  # after an error of the disk DuckDB refuses even that
+                db.rollback()
+            _raise_of_disk(error, self._path)
             raise
         return sorted(old - {clip["path"] for clip in clips})
 
@@ -159,3 +175,29 @@ class Ledger:
             """
         ).fetchall()
         return [(str(row[0]), str(row[1]), str(row[2]), int(row[3])) for row in rows]
+
+
+def _create(path: Path) -> None:
+    """Make an empty ledger under another name first: a kill in between would leave a file that is none."""
+    import duckdb
+
+    partial = path.with_name(f"{PARTIAL}{os.getpid()}-{path.name}")
+    try:
+        with duckdb.connect(str(partial)) as db:
+            db.execute(_SCHEMA)
+        try:
+            os.link(partial, path)
+        except FileExistsError:
+            pass  # another process was quicker
+        except OSError:
+            partial.replace(path)  # a file system without hard links
+    finally:
+        for leftover in (partial, partial.with_name(f"{partial.name}.wal")):
+            leftover.unlink(missing_ok=True)
+
+
+def _raise_of_disk(error: BaseException, path: Path) -> None:
+    """Raise DuckDB's error as the `OSError` that it tells of, if it does."""
+    for code in (*DISK_FULL, *NO_ACCESS):
+        if os.strerror(code) in str(error):
+            raise OSError(code, os.strerror(code), str(path)) from error

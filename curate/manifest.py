@@ -48,6 +48,7 @@ COLUMNS: dict[str, str] = {
     "sharpness": "float64",
     "overlap_tracks": "int64",
     "duplicate_of": "string",
+    "list_name": "string",  # the clip's name in the list that asked for it
     "stage_version": "int64",
 }
 

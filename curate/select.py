@@ -52,6 +52,7 @@ class ClipPlan:
     scores: dict[str, float] = field(default_factory=dict)
     path: Path = ()  # of a crop that follows the face
     list_name: str | None = None  # of a clip that a list names
+    warning: str = ""  # why it may not be what the list's authors had
 
     @property
     def native_side(self) -> int:

@@ -55,6 +55,7 @@ class SelectionSettings(_Settings):
     size: int | Literal["native"] | None = None  # side that is written; None: `min_res`, or native by convention
     crf: int = Field(default=16, ge=0, le=51)
     x264_preset: str = "medium"
+    keyint: int = Field(default=25, ge=1)  # frames between keyframes: readers of single frames want them close
 
     @field_validator("min_res", "size")
     @classmethod

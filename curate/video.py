@@ -1,44 +1,41 @@
 """The only module that opens a video: PyAV to decode, cut and encode, decord for random access. It hides which.
 
-Frames are numbered in presentation order from 0. Colours: whatever the source's matrix and range, RGB comes out full
-range, and what is written is H.264 in BT.601 limited range and tagged so, because readers that ignore the tags
-(decord among them) assume that; both kinds of reader then show the same colours. A source that does not name its
-matrix is taken as BT.709 from 720 lines on and as BT.601 below, as players do.
+Frames are numbered in presentation order from 0. What is written is H.264 in BT.601 limited range and tagged so,
+because readers that ignore the tags (decord among them) assume that; both kinds of reader then show the same colours.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import av
 import av.error
 import numpy as np
-from av.video.reformatter import ColorRange, Colorspace, Interpolation
+from av.video.reformatter import ColorRange, Colorspace
 from numpy.typing import NDArray
 
-from curate import shrink
 from curate.errors import BadVideo, UserError
 from curate.files import atomic
+from curate.frame import Frame
 
 if TYPE_CHECKING:
     from av.audio.frame import AudioFrame
     from av.container import InputContainer, OutputContainer
     from av.video.stream import VideoStream
 
-Box = tuple[int, int, int, int]
-"""Left, top, right, bottom in pixels; right and bottom exclusive."""
-
 Sound = tuple[NDArray[np.float32], int]
 """Mono samples [S] in [-1, 1] and their rate in Hz."""
 
 AUDIO_RATE = 48_000
-_UNSPECIFIED = 2  # AVCOL_SPC_UNSPECIFIED
-_BT601_525 = 6  # AVCOL_SPC_SMPTE170M: the same matrix as Colorspace.ITU601 (5)
+# Formats that hold their own data. FFmpeg knows others, playlists among them, that make it open further files.
+_FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,flv,mpegts,mpeg,mpegvideo,asf,ogg,gif"
 _MAX_SIDE = 16_384  # larger frames are refused: a header may claim any size
 
 
@@ -107,141 +104,80 @@ def _sound_span(container: InputContainer) -> tuple[float, float]:
     return start, (container.duration or 0) / av.time_base  # the container's own end, where the stream does not say
 
 
-class Frame:
-    """One decoded frame, upright; conversions are made when asked for."""
-
-    def __init__(self, raw: av.VideoFrame, index: int, time_s: float) -> None:
-        self._raw = raw
-        self._turns = raw.rotation // 90 % 4  # quarter turns anticlockwise that make the picture upright
-        self.index = index
-        self.time_s = time_s
-        self.width, self.height = (raw.height, raw.width) if self._turns % 2 else (raw.width, raw.height)
-
-    @property
-    def _matrix(self) -> int:
-        matrix = int(self._raw.colorspace)
-        if matrix == _UNSPECIFIED:
-            return int(Colorspace.ITU709 if self.height >= 720 else Colorspace.ITU601)
-        return matrix
-
-    @property
-    def is_plain(self) -> bool:
-        """Upright 8-bit 4:2:0 in BT.601 limited range: what every reader shows alike."""
-        is_601 = self._matrix in (Colorspace.ITU601, _BT601_525)
-        limited = self._raw.color_range in (ColorRange.MPEG, ColorRange.UNSPECIFIED)
-        return self._turns == 0 and self._raw.format.name == "yuv420p" and is_601 and limited
-
-    def _reformat(self, **target: Any) -> av.VideoFrame:
-        return self._raw.reformat(src_colorspace=self._matrix, **target)
-
-    def rgb(self, short_side: int | None = None) -> NDArray[np.uint8]:
-        """RGB uint8 [h, w, 3]; with `short_side`, shrunk (never enlarged) so that the shorter side has that length."""
-        scale = 1.0 if short_side is None else min(1.0, short_side / min(self._raw.width, self._raw.height))
-        size = (max(1, round(self._raw.width * scale)), max(1, round(self._raw.height * scale)))
-        if scale < 1 and self._raw.format.name in shrink.FORMATS and shrink.can_convert(self._matrix):
-            full = self._raw.format.name.startswith("yuvj") or self._raw.color_range == ColorRange.JPEG
-            picture = shrink.rgb(_views(self._raw), size, self._matrix, full_range=full)
-        else:
-            small = self._reformat(width=size[0], height=size[1], format="rgb24", interpolation=Interpolation.AREA)
-            picture = small.to_ndarray().astype(np.uint8, copy=False)
-        return np.ascontiguousarray(np.rot90(picture, self._turns))
-
-    def planes(self) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]:
-        """Y [h, w], U and V [h/2, w/2] of the frame, BT.601, limited range; odd sizes lose their last row or column."""
-        raw = self._reformat(
-            width=self._raw.width & ~1,
-            height=self._raw.height & ~1,
-            format="yuv420p",
-            dst_colorspace=Colorspace.ITU601,
-            dst_color_range=ColorRange.MPEG,
-        )
-        stacked: NDArray[np.uint8] = raw.to_ndarray().astype(np.uint8, copy=False)
-        h, w = raw.height, raw.width
-        luma, chroma = stacked[:h], stacked[h:].reshape(2, h // 2, w // 2)
-        turned = [np.rot90(plane, self._turns) for plane in (luma, chroma[0], chroma[1])]
-        return turned[0], turned[1], turned[2]
-
-
-def _views(raw: av.VideoFrame) -> list[NDArray[np.uint8]]:
-    """The planes of an 8-bit planar frame as they lie in memory, without their padding."""
-    return [
-        np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)[: plane.height, : plane.width]
-        for plane in raw.planes
-    ]
-
-
-def crop(planes: tuple[NDArray[np.uint8], ...], box: Box, size: tuple[int, int]) -> av.VideoFrame:
-    """Cut a box with even sides and corners out of a frame's `planes` and resize it (Lanczos) to (width, height).
-
-    What lies outside the frame is black.
-    """
-    left, top, right, bottom = box
-    if any(side % 2 for side in box):
-        raise ValueError(f"box {box}: corners must be even, for the chroma planes have half the size")
-    luma = _cut(planes[0], left, top, right, bottom, 16)
-    chroma = [_cut(plane, left // 2, top // 2, right // 2, bottom // 2, 128) for plane in planes[1:]]
-    cut = _plain_frame([luma, *chroma])
-    if size == (cut.width, cut.height):
-        return cut
-    return cut.reformat(width=size[0], height=size[1], interpolation=Interpolation.LANCZOS)
-
-
-def _cut(plane: NDArray[np.uint8], left: int, top: int, right: int, bottom: int, empty: int) -> NDArray[np.uint8]:
-    inside = plane[max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)]
-    if inside.shape == (bottom - top, right - left):
-        return inside
-    filled = np.full((bottom - top, right - left), empty, np.uint8)
-    y, x = max(-top, 0), max(-left, 0)
-    filled[y : y + inside.shape[0], x : x + inside.shape[1]] = inside
-    return filled
-
-
-def _plain_frame(planes: Sequence[NDArray[np.uint8]]) -> av.VideoFrame:
-    """A yuv420p frame, BT.601 limited range, of its three planes."""
-    height, width = planes[0].shape
-    stacked = np.concatenate([plane.reshape(-1) for plane in planes])
-    frame = av.VideoFrame.from_ndarray(stacked.reshape(height * 3 // 2, width), format="yuv420p")
-    frame.colorspace, frame.color_range = Colorspace.ITU601, ColorRange.MPEG
-    return frame
-
-
-def crop_between(
-    planes: tuple[NDArray[np.uint8], ...], corner: tuple[float, float], side: int, size: int
-) -> av.VideoFrame:
-    """Cut a square whose corner (left, top) may lie between pixels and resize it to `size`; black outside the frame."""
-    import cv2
-
-    resized = []
-    for plane, half, empty in zip(planes, (1, 2, 2), (16, 128, 128), strict=True):
-        # pixel i covers [i, i + 1): the corner of a plane at half size lies at half the place
-        source = np.array([(corner[0] / half), (corner[1] / half)])
-        scale, target = side / size, size // half
-        while scale >= 2:  # by area first: bilinear samples would miss pixels
-            plane = cv2.resize(plane, (plane.shape[1] // 2, plane.shape[0] // 2), interpolation=cv2.INTER_AREA)
-            source, scale = source / 2, scale / 2
-        shift = source + scale / 2 - 0.5
-        matrix = np.array([[scale, 0, shift[0]], [0, scale, shift[1]]])
-        flags = (cv2.INTER_CUBIC if scale < 1 else cv2.INTER_LINEAR) | cv2.WARP_INVERSE_MAP
-        warped = cv2.warpAffine(plane, matrix, (target, target), flags=flags, borderValue=empty)
-        resized.append(np.asarray(warped, np.uint8))
-    return _plain_frame(resized)
-
-
 def frames(path: Path, *, threads: int = 1) -> Iterator[Frame]:
     """All frames of a video, one at a time; `BadVideo` (with how far it came) where decoding fails or stops early."""
     with _open(path, threads) as container:
         yield from _pictures(container, path)
 
 
-def frames_and_sound(path: Path, *, threads: int = 1) -> Iterator[Frame | AudioFrame]:
-    """All frames and all sound of a video as they lie in the file; the sound is float stereo at `AUDIO_RATE`."""
-    with _open(path, threads) as container:
-        yield from _decode(container, path, audio=True)
+def frames_and_sound(path: Path, *, start: int = 0, stamps: Stamps | None = None) -> Iterator[Frame | AudioFrame]:
+    """All frames and all sound of a video as they lie in the file; the sound is float stereo at `AUDIO_RATE`.
+
+    With `start` and the file's `stamps`, what comes long before that frame is passed over without decoding.
+    """
+    with _open(path) as container:
+        if stamps is not None and (key := stamps.keyframe_before(start)) > 0:
+            stream = container.streams.video[0]
+            container.seek(round(stamps.times[key] / float(stream.time_base or 1)), stream=stream)
+            yield from _numbered(_decode(container, path, audio=True, partly=True), stamps, path)
+        else:
+            yield from _decode(container, path, audio=True)
+
+
+def _numbered(items: Iterator[Frame | AudioFrame], stamps: Stamps, path: Path) -> Iterator[Frame | AudioFrame]:
+    """Frames decoded after a seek, with the numbers that their time stamps tell."""
+    for item in items:
+        if isinstance(item, Frame):
+            item.index = stamps.at(item.time_s)
+            if abs(stamps.times[item.index] - item.time_s) > 1e-4:
+                raise BadVideo(f"{path.name}: a frame at {item.time_s:.4f} s that its headers do not name")
+        yield item
+
+
+@dataclass(frozen=True)
+class Stamps:
+    """When each frame is shown, as the file's packets say; nothing is decoded for it."""
+
+    times: tuple[float, ...]  # seconds, growing
+    keyframes: tuple[int, ...]  # numbers of the frames at which decoding can begin
+
+    def at(self, time_s: float) -> int:
+        """The frame whose time is nearest."""
+        right = min(bisect_left(self.times, time_s), len(self.times) - 1)
+        left = max(right - 1, 0)
+        return left if time_s - self.times[left] <= self.times[right] - time_s else right
+
+    def keyframe_before(self, frame: int) -> int:
+        """A keyframe from which all of `frame` and what follows can be decoded: the last but one before it."""
+        before = [key for key in self.keyframes if key <= frame]
+        return before[-2] if len(before) > 1 else 0
+
+
+def stamps(path: Path) -> Stamps | None:
+    """Time stamps of all frames; None where the packets do not tell them (then only decoding does)."""
+    found: list[tuple[float, bool]] = []
+    with _open(path) as container:
+        stream = container.streams.video[0]
+        tick = float(stream.time_base or 0)
+        for packet in container.demux(stream):
+            if not packet.size or packet.is_discard or packet.is_corrupt:
+                continue
+            if packet.pts is None:
+                return None
+            found.append((packet.pts * tick, packet.is_keyframe))
+    found.sort()
+    times = tuple(time for time, _ in found)
+    if not times or any(b <= a for a, b in pairwise(times)):
+        return None
+    return Stamps(times, tuple(i for i, (_, key) in enumerate(found) if key))
 
 
 def _open(path: Path, threads: int = 1) -> InputContainer:
     try:
-        container = av.open(str(path), metadata_errors="replace")
+        if path.exists() and not path.is_file():
+            raise BadVideo(f"{path.name}: not a regular file")  # a pipe would be waited for
+        name = str(path.absolute())  # else a folder called "concat:" would be a command to FFmpeg
+        container = av.open(name, options={"format_whitelist": _FORMATS}, metadata_errors="replace")
     except (av.error.FFmpegError, OSError, ValueError) as error:
         if isinstance(error, PermissionError):
             raise BadVideo(f"{path.name}: no permission to read it") from error
@@ -268,17 +204,20 @@ def _pictures(container: InputContainer, path: Path) -> Iterator[Frame]:
     return (item for item in _decode(container, path, audio=False) if isinstance(item, Frame))
 
 
-def _decode(container: InputContainer, path: Path, *, audio: bool) -> Iterator[Frame | AudioFrame]:
+def _decode(
+    container: InputContainer, path: Path, *, audio: bool, partly: bool = False
+) -> Iterator[Frame | AudioFrame]:
     stream = container.streams.video[0]
     wanted: list[Any] = [stream]
     resampler = None
     if audio and container.streams.audio:
         wanted.append(container.streams.audio[0])
         resampler = av.AudioResampler(format="fltp", layout="stereo", rate=AUDIO_RATE)
-    index, last = 0, float("-inf")
+    index, trimmed, last = 0, False, float("-inf")
     step = 1 / float(stream.average_rate or stream.guessed_rate or 25)
     try:
         for packet in container.demux(wanted):
+            trimmed |= packet.is_discard and packet.stream is stream  # by an edit list: the header counts more frames
             for decoded in packet.decode():
                 if isinstance(decoded, av.VideoFrame):
                     # a stamp that is missing or does not grow is replaced by the average step
@@ -293,7 +232,9 @@ def _decode(container: InputContainer, path: Path, *, audio: bool) -> Iterator[F
         raise BadVideo(f"{path.name}: decoding broke off at frame {index} ({_why(error)})") from error
     if index == 0:
         raise BadVideo(f"{path.name}: no frame could be decoded")
-    if index < 0.98 * stream.frames - 2:
+    if trimmed and last < 0.98 * float((stream.duration or 0) * (stream.time_base or 0)) - 3 * step and not partly:
+        raise BadVideo(f"{path.name}: truncated: it ends at {last:.1f} s")
+    if not trimmed and not partly and index < 0.98 * stream.frames - 2:
         raise BadVideo(f"{path.name}: truncated: {index} of the {stream.frames} frames in its header")
 
 
@@ -311,6 +252,7 @@ class ClipWriter:
         *,
         crf: int = 16,
         preset: str = "medium",
+        keyint: int = 25,
         sound: bool = False,
     ) -> None:
         self._atomic = atomic(path)
@@ -322,7 +264,7 @@ class ClipWriter:
         context = self._video.codec_context
         context.thread_count = 1
         context.time_base = Fraction(1, 90_000)
-        context.gop_size = 25
+        context.gop_size = keyint
         context.colorspace = Colorspace.ITU601
         context.color_range = ColorRange.MPEG
         context.color_primaries = context.color_trc = 6  # SMPTE 170M, the BT.601 of 525 lines

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,13 @@ from typing import Any
 from curate import crop
 from curate.analyse import Analysis, analyse
 from curate.errors import BadVideo
-from curate.files import sha256_file, sha256_text, write_json
+from curate.files import printable, sha256_file, sha256_text, write_json
 from curate.ledger import Item
+from curate.listed import Wish, read_headers, select_listed
 from curate.perception.interface import Detector
 from curate.select import KEPT, ClipPlan, Selection, select
 from curate.settings import STAGE_VERSION, AnalysisSettings, SelectionSettings, Settings
+from curate.video import Stamps
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,8 @@ class VideoTask:
     out: Path
     settings: Settings
     attempts: int
+    wish: Wish | None = None  # what a list wants of it; None: the faces are looked for
+    known: Mapping[str, str] = field(default_factory=dict)  # manifest columns that the video's origin tells
 
 
 @dataclass(frozen=True)
@@ -37,6 +42,7 @@ class VideoResult:
 
     items: tuple[Item, ...]
     clips: tuple[dict[str, Any], ...]
+    seconds: float = 0.0  # of the video
 
 
 @lru_cache(maxsize=1)
@@ -57,18 +63,25 @@ def process(task: VideoTask) -> VideoResult:
     a `failed` row; an error of the output's disk is raised."""
     wall, cpu = time.perf_counter(), time.process_time()
     try:
-        analysis = _analysis(task)
-        selection = select(analysis, task.settings.selection)
-        clips = _clips(task, analysis, selection)
+        if task.wish is None:
+            analysis, stamps = _analysis(task), None
+            selection = select(analysis, task.settings.selection)
+        else:
+            headers = read_headers(task.path, task.video_id)
+            analysis, stamps = headers.analysis, headers.stamps
+            selection = select_listed(headers, task.wish, task.settings.selection)
+        clips = _clips(task, analysis, selection, stamps)
     except BadVideo as error:
         return VideoResult((failure(task, str(error), error.error_class),), ())
     video = _video_item(task, analysis, selection)
     video = replace(video, wall_s=round(time.perf_counter() - wall, 3), cpu_s=round(time.process_time() - cpu, 3))
-    return VideoResult((video, *_items(task, analysis, selection)), tuple(clips))
+    seconds = analysis.time_of(analysis.n_frames) - analysis.time_of(0)
+    return VideoResult((video, *_items(task, analysis, selection)), tuple(clips), seconds)
 
 
 def failure(task: VideoTask, reason: str, error_class: str) -> Item:
-    """The ledger row of a video that could not be worked on."""
+    """The ledger row of a video that could not be worked on; a reason that begins with the file's name loses it."""
+    name = printable(task.path.name)
     return Item(
         item_id=task.video_id,
         kind="video",
@@ -76,10 +89,10 @@ def failure(task: VideoTask, reason: str, error_class: str) -> Item:
         parent_id=None,
         stage="probe",
         verdict="failed",
-        reason=reason,
+        reason=printable(reason).removeprefix(f"{name}: "),
         error_class=error_class,
         attempts=task.attempts,
-        scores={"file": task.path.name},
+        scores={"file": name},
     )
 
 
@@ -107,16 +120,18 @@ def clip_id(task: VideoTask, plan: ClipPlan) -> str:
         settings.written(plan.box),
         settings.crf,
         settings.x264_preset,
+        settings.keyint,
         STAGE_VERSION,
     ]
     return f"{task.video_id}_{plan.start:06d}_{plan.end:06d}_{sha256_text(json.dumps(content))[:8]}"
 
 
-def _clips(task: VideoTask, analysis: Analysis, selection: Selection) -> list[dict[str, Any]]:
+def _clips(task: VideoTask, analysis: Analysis, selection: Selection, stamps: Stamps | None) -> list[dict[str, Any]]:
     kept = [
         (plan, task.out / "clips" / f"{clip_id(task, plan)}.mp4") for plan in selection.clips if plan.verdict == KEPT
     ]
-    crop.cut(task.path, analysis, [(plan, path) for plan, path in kept if not path.is_file()], task.settings.selection)
+    todo = [(plan, path) for plan, path in kept if not path.is_file()]
+    crop.cut(task.path, analysis, todo, task.settings.selection, stamps)
     return [_manifest_row(task, analysis, plan, path) for plan, path in kept]
 
 
@@ -147,17 +162,28 @@ def _manifest_row(task: VideoTask, analysis: Analysis, plan: ClipPlan, path: Pat
         "bits_per_pixel": info.bits_per_pixel,
         "codec": info.codec,
         "has_audio": analysis.has_audio(plan.start, plan.end),
-        "face_score": plan.scores["face_score"],
-        "motion": plan.scores["motion"],
+        "face_score": plan.scores.get("face_score"),
+        "motion": plan.scores.get("motion"),
         "overlap_tracks": plan.overlap_tracks,
+        "list_name": plan.list_name,
         "stage_version": STAGE_VERSION,
+        **task.known,
+        **_listed(task, plan),
     }
+
+
+def _listed(task: VideoTask, plan: ClipPlan) -> dict[str, str]:
+    """What a list says of the clip, beyond what it says of the video."""
+    tubes = task.wish.tubes if task.wish else ()
+    tube = next((tube for tube in tubes if tube.name == plan.list_name), None)
+    said = {"identity_id": tube.identity_id, "split": tube.split} if tube else {}
+    return {column: value for column, value in said.items() if value is not None}
 
 
 def _video_item(task: VideoTask, analysis: Analysis, selection: Selection) -> Item:
     info = analysis.info
     headers = {
-        "file": task.path.name,
+        "file": printable(task.path.name),
         "width": info.width,
         "height": info.height,
         "fps": info.fps,
@@ -211,13 +237,18 @@ def _items(task: VideoTask, analysis: Analysis, selection: Selection) -> list[It
                 clip_id(task, plan),
                 "clip",
                 video,
-                f"{video}/t{plan.track}",
+                video if plan.track is None else f"{video}/t{plan.track}",
                 "crop" if plan.verdict == KEPT else "select",
                 plan.verdict.verdict,
                 plan.verdict.reason,
                 start_frame=plan.start,
                 end_frame=plan.end,
-                scores={**plan.scores, "native_side": plan.native_side, "box": list(plan.box)},
+                scores={
+                    **plan.scores,
+                    "native_side": plan.native_side,
+                    "box": list(plan.box),
+                    **{k: v for k, v in (("list_name", plan.list_name), ("warning", plan.warning)) if v},
+                },
             )
         )
     return items

@@ -53,7 +53,7 @@ def built(videos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("built") / "dataset"
     result = curate("build", "--input", videos, "--out", out, "--min-res", 128, "--workers", 2)
     assert result.returncode == 1, result.stderr
-    assert "failed: notes.mp4: notes.mp4: not a readable video" in result.stderr
+    assert "failed: notes.mp4: not a readable video" in result.stderr
     assert "truncated 'quote'.mp4" in result.stderr
     assert "Traceback" not in result.stderr
     return out

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from curate import video
+from curate.frame import Frame
 
 CHOSEN = (
     "facerec__short_hamilton_clip.mp4",  # three cuts, an audience
@@ -90,6 +91,6 @@ def test_the_sound_of_a_clip_is_as_long_as_its_picture(built: Path) -> None:
     assert [row["video_id"].split("-")[0] for row in silent] == ["pyfeat__face_noface"]
     assert not video.info(built / silent[0]["path"]).has_audio
     for row in (row for row in rows if row["has_audio"]):
-        sound = [item for item in video.frames_and_sound(built / row["path"]) if not isinstance(item, video.Frame)]
+        sound = [item for item in video.frames_and_sound(built / row["path"]) if not isinstance(item, Frame)]
         seconds = sum(block.samples for block in sound) / video.AUDIO_RATE
         assert seconds == pytest.approx(row["end_s"] - row["start_s"], abs=0.06), json.dumps(row)

@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 from av.video.reformatter import ColorRange, Colorspace, Interpolation
 
-from curate import video
-from curate.video import Frame
+from curate.frame import Frame
 
 
 @pytest.mark.parametrize("pixels", ["yuv420p", "yuv422p", "yuv444p", "yuv420p10le"])
@@ -39,4 +38,4 @@ def test_a_frame_is_never_enlarged() -> None:
     raw = av.VideoFrame(96, 64, "yuv420p")
     for plane in raw.planes:
         plane.update(bytes([128]) * plane.buffer_size)
-    assert video.Frame(raw, 0, 0.0).rgb(144).shape == (64, 96, 3)
+    assert Frame(raw, 0, 0.0).rgb(144).shape == (64, 96, 3)

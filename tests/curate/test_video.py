@@ -10,6 +10,7 @@ import pytest
 from curate import crop, video
 from curate.analyse import Analysis
 from curate.errors import BadVideo
+from curate.frame import Frame
 from curate.select import KEPT, ClipPlan
 from curate.settings import SelectionSettings
 from tests.curate import made
@@ -119,7 +120,7 @@ def test_sound_stays_with_the_picture(tmp_path: Path) -> None:
     crop.cut(path, analysis_of(path), [(plan, tmp_path / "clip.mp4")], SelectionSettings(min_res=64))
     flash = max(video.frames(tmp_path / "clip.mp4"), key=lambda frame: frame.rgb().mean())
     assert flash.index == 20
-    blocks = [item for item in video.frames_and_sound(tmp_path / "clip.mp4") if not isinstance(item, video.Frame)]
+    blocks = [item for item in video.frames_and_sound(tmp_path / "clip.mp4") if not isinstance(item, Frame)]
     sound = np.concatenate([block.to_ndarray()[0] for block in blocks])
     start = float(blocks[0].time or 0)
     click = start + int(np.argmax(np.abs(sound) > 0.2)) / video.AUDIO_RATE

@@ -1,0 +1,111 @@
+"""CPU seconds and bytes of cutting listed tubes: `curate`'s one decoding pass against one FFmpeg command a tube.
+
+    python benchmarks/listed_clips.py VIDEO
+
+VIDEO, of 1280 x 720, is played again and again into a chunk of 60 s; nine tubes of it are cut both ways with the same
+x264 settings (crf 23, medium, a keyframe every 250). One FFmpeg command a tube is what TalkingHead-1KH's own script
+does: decode all, `trim` to frames S to E without resetting their time stamps, `crop`, encode. So it writes a frozen
+frame for every frame before S. FFmpeg is the one of the imageio-ffmpeg wheel, for both kinds of reference.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import resource
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import imageio_ffmpeg
+
+from curate import crop, video
+from curate.listed import Wish, read_headers, select_listed
+from curate.lists.tube import RefBox, Span, Tube
+from curate.settings import SelectionSettings
+
+FRAMES, FPS = 1800, 30
+# start, length in frames, left, top, side: squares of 256 to 640 pixels, 1,114 frames in all, as a listed chunk has
+TUBES = (
+    (0, 90, 504, 62, 288),
+    (120, 200, 320, 40, 640),
+    (340, 70, 700, 100, 256),
+    (500, 150, 200, 80, 512),
+    (640, 124, 600, 120, 400),
+    (900, 100, 400, 20, 688),
+    (1100, 130, 100, 200, 320),
+    (1310, 150, 512, 128, 448),
+    (1600, 100, 640, 64, 576),
+)
+
+
+def cpu_of(work: Callable[[], None]) -> tuple[float, float]:
+    """User CPU seconds (this process and those it waited for) and wall seconds."""
+    both = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    before, wall = sum(resource.getrusage(who).ru_utime for who in both), time.perf_counter()
+    work()
+    return sum(resource.getrusage(who).ru_utime for who in both) - before, time.perf_counter() - wall
+
+
+def ffmpeg(*arguments: object) -> None:
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-y", *map(str, arguments)]
+    subprocess.run(command, check=True)
+
+
+def make_chunk(source: Path, chunk: Path) -> None:
+    settings = ("-c:v", "libx264", "-crf", 20, "-preset", "medium", "-g", 250, "-pix_fmt", "yuv420p", "-an")
+    ffmpeg("-stream_loop", -1, "-i", source, "-r", FPS, "-frames:v", FRAMES, *settings, chunk)
+
+
+def one_command_a_tube(chunk: Path, folder: Path, reset: bool) -> None:
+    clock = ",setpts=PTS-STARTPTS" if reset else ""
+    for start, length, left, top, side in TUBES:
+        chain = f"trim=start_frame={start}:end_frame={start + length}{clock},crop={side}:{side}:{left}:{top}"
+        ffmpeg("-i", chunk, "-vf", chain, "-c:v", "libx264", "-crf", 23, "-preset", "medium", folder / f"{start}.mp4")
+
+
+def one_pass(chunk: Path, folder: Path) -> None:
+    tubes = [
+        Tube(str(start), "chunk", Span(start, start + length, "frame"), RefBox(x, y, x + side, y + side, 1280, 720))
+        for start, length, x, y, side in TUBES
+    ]
+    settings = SelectionSettings(min_res=64, size="native", crf=23, keyint=250)
+    headers = read_headers(chunk, "chunk")
+    plans = select_listed(headers, Wish(tuple(tubes), "talkinghead1kh"), settings).clips
+    crop.cut(
+        chunk, headers.analysis, [(plan, folder / f"{plan.start}.mp4") for plan in plans], settings, headers.stamps
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("video", type=Path)
+    arguments = parser.parse_args()
+    os.environ["OMP_NUM_THREADS"] = "1"
+    ways: dict[str, Callable[[Path, Path], None]] = {
+        "one command a tube, as published": lambda chunk, out: one_command_a_tube(chunk, out, reset=False),
+        "the same, time stamps reset": lambda chunk, out: one_command_a_tube(chunk, out, reset=True),
+        "curate": one_pass,
+    }
+    rows: dict[str, tuple[float, float, int, int]] = {}
+    with TemporaryDirectory() as scratch:
+        chunk = Path(scratch) / "chunk.mp4"
+        make_chunk(arguments.video, chunk)
+        for i, (name, way) in enumerate(ways.items()):
+            out = Path(scratch) / str(i)
+            out.mkdir()
+            cpu, wall = cpu_of(lambda way=way, out=out: way(chunk, out))
+            clips = sorted(out.glob("*.mp4"))
+            size = sum(path.stat().st_size for path in clips)
+            rows[name] = (cpu, wall, size, sum(sum(1 for _ in video.frames(path)) for path in clips))
+    first = rows["one command a tube, as published"]
+    print("| way | user CPU, s | of the first | wall, s | bytes | of the first | frames |")
+    print("|---|---|---|---|---|---|---|")
+    for name, (cpu, wall, size, frames) in rows.items():
+        print(f"| {name} | {cpu:.1f} | {cpu / first[0]:.2f} | {wall:.1f} | {size} | {size / first[2]:.3f} | {frames} |")
+
+
+if __name__ == "__main__":
+    main()

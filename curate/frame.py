@@ -1,0 +1,141 @@
+"""One decoded frame: upright, small or as planes; and the crops that are cut out of planes.
+
+Colours: whatever the source's matrix and range, RGB comes out full range and planes come out in BT.601 limited range. A
+source that does not name its matrix is taken as BT.709 from 720 lines on and as BT.601 below, as players do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import av
+import numpy as np
+from av.video.reformatter import ColorRange, Colorspace, Interpolation
+from numpy.typing import NDArray
+
+from curate import shrink
+from curate.framing import Box
+
+_UNSPECIFIED = 2  # AVCOL_SPC_UNSPECIFIED
+_BT601_525 = 6  # AVCOL_SPC_SMPTE170M: the same matrix as Colorspace.ITU601 (5)
+
+
+class Frame:
+    """One decoded frame, upright; conversions are made when asked for."""
+
+    def __init__(self, raw: av.VideoFrame, index: int, time_s: float) -> None:
+        self._raw = raw
+        self._turns = raw.rotation // 90 % 4  # quarter turns anticlockwise that make the picture upright
+        self.index = index
+        self.time_s = time_s
+        self.width, self.height = (raw.height, raw.width) if self._turns % 2 else (raw.width, raw.height)
+
+    @property
+    def _matrix(self) -> int:
+        matrix = int(self._raw.colorspace)
+        if matrix == _UNSPECIFIED:
+            return int(Colorspace.ITU709 if self.height >= 720 else Colorspace.ITU601)
+        return matrix
+
+    @property
+    def is_plain(self) -> bool:
+        """Upright 8-bit 4:2:0 in BT.601 limited range: what every reader shows alike."""
+        is_601 = self._matrix in (Colorspace.ITU601, _BT601_525)
+        limited = self._raw.color_range in (ColorRange.MPEG, ColorRange.UNSPECIFIED)
+        return self._turns == 0 and self._raw.format.name == "yuv420p" and is_601 and limited
+
+    def _reformat(self, **target: Any) -> av.VideoFrame:
+        return self._raw.reformat(src_colorspace=self._matrix, **target)
+
+    def rgb(self, short_side: int | None = None) -> NDArray[np.uint8]:
+        """RGB uint8 [h, w, 3]; with `short_side`, shrunk (never enlarged) so that the shorter side has that length."""
+        scale = 1.0 if short_side is None else min(1.0, short_side / min(self._raw.width, self._raw.height))
+        size = (max(1, round(self._raw.width * scale)), max(1, round(self._raw.height * scale)))
+        if scale < 1 and self._raw.format.name in shrink.FORMATS and shrink.can_convert(self._matrix):
+            full = self._raw.format.name.startswith("yuvj") or self._raw.color_range == ColorRange.JPEG
+            picture = shrink.rgb(_views(self._raw), size, self._matrix, full_range=full)
+        else:
+            small = self._reformat(width=size[0], height=size[1], format="rgb24", interpolation=Interpolation.AREA)
+            picture = small.to_ndarray().astype(np.uint8, copy=False)
+        return np.ascontiguousarray(np.rot90(picture, self._turns))
+
+    def planes(self) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]:
+        """Y [h, w], U and V [h/2, w/2] of the frame, BT.601, limited range; odd sizes lose their last row or column."""
+        raw = self._reformat(
+            width=self._raw.width & ~1,
+            height=self._raw.height & ~1,
+            format="yuv420p",
+            dst_colorspace=Colorspace.ITU601,
+            dst_color_range=ColorRange.MPEG,
+        )
+        stacked: NDArray[np.uint8] = raw.to_ndarray().astype(np.uint8, copy=False)
+        h, w = raw.height, raw.width
+        luma, chroma = stacked[:h], stacked[h:].reshape(2, h // 2, w // 2)
+        turned = [np.rot90(plane, self._turns) for plane in (luma, chroma[0], chroma[1])]
+        return turned[0], turned[1], turned[2]
+
+
+def _views(raw: av.VideoFrame) -> list[NDArray[np.uint8]]:
+    """The planes of an 8-bit planar frame as they lie in memory, without their padding."""
+    return [
+        np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)[: plane.height, : plane.width]
+        for plane in raw.planes
+    ]
+
+
+def crop(planes: tuple[NDArray[np.uint8], ...], box: Box, size: tuple[int, int]) -> av.VideoFrame:
+    """Cut a box with even sides and corners out of a frame's `planes` and resize it (Lanczos) to (width, height).
+
+    What lies outside the frame is black.
+    """
+    left, top, right, bottom = box
+    if any(side % 2 for side in box):
+        raise ValueError(f"box {box}: corners must be even, for the chroma planes have half the size")
+    luma = _cut(planes[0], left, top, right, bottom, 16)
+    chroma = [_cut(plane, left // 2, top // 2, right // 2, bottom // 2, 128) for plane in planes[1:]]
+    cut = _plain_frame([luma, *chroma])
+    if size == (cut.width, cut.height):
+        return cut
+    return cut.reformat(width=size[0], height=size[1], interpolation=Interpolation.LANCZOS)
+
+
+def _cut(plane: NDArray[np.uint8], left: int, top: int, right: int, bottom: int, empty: int) -> NDArray[np.uint8]:
+    inside = plane[max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)]
+    if inside.shape == (bottom - top, right - left):
+        return inside
+    filled = np.full((bottom - top, right - left), empty, np.uint8)
+    y, x = max(-top, 0), max(-left, 0)
+    filled[y : y + inside.shape[0], x : x + inside.shape[1]] = inside
+    return filled
+
+
+def _plain_frame(planes: Sequence[NDArray[np.uint8]]) -> av.VideoFrame:
+    """A yuv420p frame, BT.601 limited range, of its three planes."""
+    height, width = planes[0].shape
+    stacked = np.concatenate([plane.reshape(-1) for plane in planes])
+    frame = av.VideoFrame.from_ndarray(stacked.reshape(height * 3 // 2, width), format="yuv420p")
+    frame.colorspace, frame.color_range = Colorspace.ITU601, ColorRange.MPEG
+    return frame
+
+
+def crop_between(
+    planes: tuple[NDArray[np.uint8], ...], corner: tuple[float, float], side: int, size: int
+) -> av.VideoFrame:
+    """Cut a square whose corner (left, top) may lie between pixels and resize it to `size`; black outside the frame."""
+    import cv2
+
+    resized = []
+    for plane, half, empty in zip(planes, (1, 2, 2), (16, 128, 128), strict=True):
+        # pixel i covers [i, i + 1): the corner of a plane at half size lies at half the place
+        source = np.array([(corner[0] / half), (corner[1] / half)])
+        scale, target = side / size, size // half
+        while scale >= 2:  # by area first: bilinear samples would miss pixels
+            plane = cv2.resize(plane, (plane.shape[1] // 2, plane.shape[0] // 2), interpolation=cv2.INTER_AREA)
+            source, scale = source / 2, scale / 2
+        shift = source + scale / 2 - 0.5
+        matrix = np.array([[scale, 0, shift[0]], [0, scale, shift[1]]])
+        flags = (cv2.INTER_CUBIC if scale < 1 else cv2.INTER_LINEAR) | cv2.WARP_INVERSE_MAP
+        warped = cv2.warpAffine(plane, matrix, (target, target), flags=flags, borderValue=empty)
+        resized.append(np.asarray(warped, np.uint8))
+    return _plain_frame(resized)
