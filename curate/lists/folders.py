@@ -75,27 +75,26 @@ LAYOUTS: dict[str, Callable[[PurePosixPath], Video | None]] = {
 def read(folder: Path, layout: str) -> VideoList:
     """The videos of a folder in the order of their paths.
 
-    `UserError` where none is called as the layout says, and where two would have one id.
+    `UserError` where there is none, where one is not named as the layout says, and where two would have one id.
     """
     videos: dict[str, Video] = {}
     for path in sorted(_files(folder)):
         video = LAYOUTS[layout](path)
         if video is None:
-            continue
+            raise bad(folder, None, f"{path} does not lie or is not named as videos of {layout} are")
         if video.video_id in videos:
             raise bad(folder, None, f"{videos[video.video_id].file} and {video.file} would have one id")
         videos[video.video_id] = video
     if not videos:
-        raise bad(folder, None, f"has no videos in the layout of {layout}")
+        raise bad(folder, None, "has no videos")
     return VideoList(layout, tuple(videos.values()))
 
 
 def recognised(folder: Path) -> str | None:
     """The layout of a folder by the first videos found in it, or None; CelebV's has no sign but the folder's name."""
     some = list(islice(_files(folder), _PEEK))
-    if _CELEBV.search(folder.resolve().name) and any(map(celebv, some)):
-        return "celebv"
-    return next((name for name in ("ravdess", "voxceleb2") if any(map(LAYOUTS[name], some))), None)
+    names = ["ravdess", "voxceleb2", *(["celebv"] if _CELEBV.search(folder.resolve().name) else [])]
+    return next((name for name in names if some and all(map(LAYOUTS[name], some))), None)
 
 
 def _files(folder: Path) -> Iterator[PurePosixPath]:

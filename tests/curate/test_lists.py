@@ -186,7 +186,6 @@ def test_folders_name_their_people(tmp_path: Path) -> None:
     put(tmp_path / "vox" / "dev" / "mp4" / "id00012" / "21Uxsk56VDQ" / "00001.txt", "")
     put(tmp_path / "CelebV" / "Kathleen" / "b.mp4", "")
     put(tmp_path / "ravdess" / "Actor_12" / "02-01-06-01-02-01-12.mp4", "")
-    put(tmp_path / "ravdess" / "Actor_12" / "02-01-09-01-02-01-12.mp4", "")  # there is no ninth emotion
     (vox,), (celebv,), (ravdess,) = (read(tmp_path / name).videos for name in ("vox", "CelebV", "ravdess"))
     assert vox.video_id == "id00012#21Uxsk56VDQ#00001"
     assert (vox.file, vox.split, vox.identity_id) == ("dev/mp4/id00012/21Uxsk56VDQ/00001.mp4", "dev", "id00012")
@@ -203,8 +202,16 @@ def test_folders_name_their_people(tmp_path: Path) -> None:
     }
     with pytest.raises(UserError, match="can only be read"):
         write(read(tmp_path / "vox"), tmp_path / "out", "voxceleb2")
-    assert detect(tmp_path) == "voxceleb2" or detect(tmp_path) == "ravdess"
     assert detect(tmp_path / "CelebV" / "Kathleen") is None
+
+
+def test_a_folder_is_of_a_layout_only_if_all_its_videos_are(tmp_path: Path) -> None:
+    put(tmp_path / "02-01-08-01-02-01-12.mp4", "")
+    assert detect(tmp_path) == "ravdess"
+    put(tmp_path / "02-01-09-01-02-01-12.mp4", "")  # there is no ninth emotion
+    assert detect(tmp_path) is None
+    with pytest.raises(UserError, match=r"02-01-09-01-02-01-12.mp4 does not lie or is not named as videos of ravdess"):
+        read(tmp_path, "ravdess")
 
 
 def test_two_files_of_one_id_are_an_error(tmp_path: Path) -> None:
