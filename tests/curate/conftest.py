@@ -13,7 +13,7 @@ import pytest
 from curate import video
 from tests.curate.made import encode
 
-NAMED = "it's <b>bold</b> & #1.mp4"
+NAMED = "it's <b>bold & #1.mp4"
 
 
 @pytest.fixture(scope="session")
