@@ -4,8 +4,9 @@
 
 VIDEO, of 1280 x 720, is played again and again into a chunk of 60 s; nine tubes of it are cut both ways with the same
 x264 settings (crf 23, medium, a keyframe every 250). One FFmpeg command a tube is what TalkingHead-1KH's own script
-does: decode all, `trim` to frames S to E without resetting their time stamps, `crop`, encode. So it writes a frozen
-frame for every frame before S. FFmpeg is the one of the imageio-ffmpeg wheel, for both kinds of reference.
+does: decode all, `trim` to frames S to E without resetting their time stamps, `crop`, encode. An FFmpeg that keeps the
+frame rate constant, as those of that time did, then writes a frozen frame for every frame before S. FFmpeg is that of
+the imageio-ffmpeg wheel.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from curate.listed import Wish, read_headers, select_listed
 from curate.lists.tube import RefBox, Span, Tube
 from curate.settings import SelectionSettings
 
+PUBLISHED = "one command a tube, as published"
 FRAMES, FPS = 1800, 30
 # start, length in frames, left, top, side: squares of 256 to 640 pixels, 1,114 frames in all, as a listed chunk has
 TUBES = (
@@ -59,11 +61,12 @@ def make_chunk(source: Path, chunk: Path) -> None:
     ffmpeg("-stream_loop", -1, "-i", source, "-r", FPS, "-frames:v", FRAMES, *settings, chunk)
 
 
-def one_command_a_tube(chunk: Path, folder: Path, reset: bool) -> None:
-    clock = ",setpts=PTS-STARTPTS" if reset else ""
+def one_command_a_tube(chunk: Path, folder: Path, *, constant_rate: bool = False, reset: bool = False) -> None:
+    clock, mode = ",setpts=PTS-STARTPTS" if reset else "", ("-fps_mode", "cfr") if constant_rate else ()
     for start, length, left, top, side in TUBES:
         chain = f"trim=start_frame={start}:end_frame={start + length}{clock},crop={side}:{side}:{left}:{top}"
-        ffmpeg("-i", chunk, "-vf", chain, "-c:v", "libx264", "-crf", 23, "-preset", "medium", folder / f"{start}.mp4")
+        x264 = ("-c:v", "libx264", "-crf", 23, "-preset", "medium")
+        ffmpeg("-i", chunk, "-vf", chain, *mode, *x264, folder / f"{start}.mp4")
 
 
 def one_pass(chunk: Path, folder: Path) -> None:
@@ -85,7 +88,8 @@ def main() -> None:
     arguments = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = "1"
     ways: dict[str, Callable[[Path, Path], None]] = {
-        "one command a tube, as published": lambda chunk, out: one_command_a_tube(chunk, out, reset=False),
+        PUBLISHED: lambda chunk, out: one_command_a_tube(chunk, out, constant_rate=True),
+        "the same, rate not kept": lambda chunk, out: one_command_a_tube(chunk, out),
         "the same, time stamps reset": lambda chunk, out: one_command_a_tube(chunk, out, reset=True),
         "curate": one_pass,
     }
@@ -100,7 +104,7 @@ def main() -> None:
             clips = sorted(out.glob("*.mp4"))
             size = sum(path.stat().st_size for path in clips)
             rows[name] = (cpu, wall, size, sum(sum(1 for _ in video.frames(path)) for path in clips))
-    first = rows["one command a tube, as published"]
+    first = rows[PUBLISHED]
     print("| way | user CPU, s | of the first | wall, s | bytes | of the first | frames |")
     print("|---|---|---|---|---|---|---|")
     for name, (cpu, wall, size, frames) in rows.items():

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from curate import video
 from curate.analyse import Analysis
 from curate.errors import BadVideo
-from curate.frame import Frame, crop, crop_between
+from curate.frame import Frame, Planes, crop, crop_between
 from curate.select import ClipPlan
 from curate.settings import SelectionSettings
 from curate.video import AUDIO_RATE, ClipWriter, Stamps
@@ -50,7 +50,7 @@ class _Clip:
     def wants(self, index: int) -> bool:
         return self.plan.start <= index < self.plan.end
 
-    def add_frame(self, frame: Frame, planes: tuple[NDArray[np.uint8], ...]) -> None:
+    def add_frame(self, frame: Frame, planes: Planes) -> None:
         plan, size = self.plan, self._settings.written(self.plan.box)
         if plan.path:
             picture = crop_between(planes, plan.corner(frame.index), plan.native_side, size[0])
@@ -125,9 +125,10 @@ def _cut_run(
                 return
             if isinstance(item, Frame):
                 takers = [clip for clip in todo if clip.wants(item.index)]
-                planes = item.planes() if takers else ()
-                for clip in takers:
-                    clip.add_frame(item, planes)
+                if takers:
+                    planes = item.planes()
+                    for clip in takers:
+                        clip.add_frame(item, planes)
             else:
                 block = item.to_ndarray().astype(np.float32, copy=False)
                 for clip in todo:

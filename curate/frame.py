@@ -1,20 +1,20 @@
 """One decoded frame: upright, small or as planes; and the crops that are cut out of planes.
 
-Colours: whatever the source's matrix and range, RGB comes out full range and planes come out in BT.601 limited range. A
+Colours: whatever the source's matrix and range, RGB comes out full range and crops come out in BT.601 limited range. A
 source that does not name its matrix is taken as BT.709 from 720 lines on and as BT.601 below, as players do.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import av
 import numpy as np
 from av.video.reformatter import ColorRange, Colorspace, Interpolation
 from numpy.typing import NDArray
 
-from curate import shrink
+from curate import colour, shrink
 from curate.framing import Box
 
 _UNSPECIFIED = 2  # AVCOL_SPC_UNSPECIFIED
@@ -52,28 +52,44 @@ class Frame:
         """RGB uint8 [h, w, 3]; with `short_side`, shrunk (never enlarged) so that the shorter side has that length."""
         scale = 1.0 if short_side is None else min(1.0, short_side / min(self._raw.width, self._raw.height))
         size = (max(1, round(self._raw.width * scale)), max(1, round(self._raw.height * scale)))
-        if scale < 1 and self._raw.format.name in shrink.FORMATS and shrink.can_convert(self._matrix):
-            full = self._raw.format.name.startswith("yuvj") or self._raw.color_range == ColorRange.JPEG
-            picture = shrink.rgb(_views(self._raw), size, self._matrix, full_range=full)
+        if scale < 1 and self._raw.format.name in shrink.FORMATS and colour.is_known(self._matrix):
+            picture = shrink.rgb(_views(self._raw), size, self._matrix, full_range=self._is_full)
         else:
             small = self._reformat(width=size[0], height=size[1], format="rgb24", interpolation=Interpolation.AREA)
             picture = small.to_ndarray().astype(np.uint8, copy=False)
         return np.ascontiguousarray(np.rot90(picture, self._turns))
 
-    def planes(self) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]:
-        """Y [h, w], U and V [h/2, w/2] of the frame, BT.601, limited range; odd sizes lose their last row or column."""
-        raw = self._reformat(
-            width=self._raw.width & ~1,
-            height=self._raw.height & ~1,
-            format="yuv420p",
-            dst_colorspace=Colorspace.ITU601,
-            dst_color_range=ColorRange.MPEG,
-        )
-        stacked: NDArray[np.uint8] = raw.to_ndarray().astype(np.uint8, copy=False)
-        h, w = raw.height, raw.width
-        luma, chroma = stacked[:h], stacked[h:].reshape(2, h // 2, w // 2)
-        turned = [np.rot90(plane, self._turns) for plane in (luma, chroma[0], chroma[1])]
-        return turned[0], turned[1], turned[2]
+    @property
+    def _is_full(self) -> bool:
+        return self._raw.format.name.startswith("yuvj") or self._raw.color_range == ColorRange.JPEG
+
+    def planes(self) -> Planes:
+        """The frame at half chroma size, in its own colours; odd sizes lose their last row or column."""
+        raw = self._raw
+        matrix, full = self._matrix, self._is_full
+        if raw.format.name not in ("yuv420p", "yuvj420p") or not colour.is_known(matrix):
+            matrix, full = int(Colorspace.ITU601), False
+            raw = self._reformat(format="yuv420p", dst_colorspace=matrix, dst_color_range=ColorRange.MPEG)
+        h, w = raw.height & ~1, raw.width & ~1
+        luma, u, v = _views(raw)
+        whole = (luma[:h, :w], u[: h // 2, : w // 2], v[: h // 2, : w // 2])
+        turned = [np.rot90(plane, self._turns) for plane in whole]
+        return Planes(turned[0], turned[1], turned[2], matrix, full)
+
+
+class Planes(NamedTuple):
+    """Y [h, w], U and V [h/2, w/2] of an upright frame; views of its memory, not for writing."""
+
+    luma: NDArray[np.uint8]
+    u: NDArray[np.uint8]
+    v: NDArray[np.uint8]
+    matrix: int  # AVColorSpace
+    full: bool  # range 0 to 255, else 16 to 235
+
+    @property
+    def black(self) -> tuple[int, int, int]:
+        """Values of black in the three planes."""
+        return (0 if self.full else 16, 128, 128)
 
 
 def _views(raw: av.VideoFrame) -> list[NDArray[np.uint8]]:
@@ -84,20 +100,16 @@ def _views(raw: av.VideoFrame) -> list[NDArray[np.uint8]]:
     ]
 
 
-def crop(planes: tuple[NDArray[np.uint8], ...], box: Box, size: tuple[int, int]) -> av.VideoFrame:
-    """Cut a box with even sides and corners out of a frame's `planes` and resize it (Lanczos) to (width, height).
-
-    What lies outside the frame is black.
-    """
+def crop(planes: Planes, box: Box, size: tuple[int, int]) -> av.VideoFrame:
+    """Cut a box with even sides and corners out of a frame and resize it (Lanczos) to (width, height): yuv420p, BT.601,
+    limited range. What lies outside the frame is black."""
     left, top, right, bottom = box
     if any(side % 2 for side in box):
         raise ValueError(f"box {box}: corners must be even, for the chroma planes have half the size")
-    luma = _cut(planes[0], left, top, right, bottom, 16)
-    chroma = [_cut(plane, left // 2, top // 2, right // 2, bottom // 2, 128) for plane in planes[1:]]
-    cut = _plain_frame([luma, *chroma])
-    if size == (cut.width, cut.height):
-        return cut
-    return cut.reformat(width=size[0], height=size[1], interpolation=Interpolation.LANCZOS)
+    black = planes.black
+    luma = _cut(planes.luma, left, top, right, bottom, black[0])
+    half = (left // 2, top // 2, right // 2, bottom // 2)
+    return _plain([luma, _cut(planes.u, *half, black[1]), _cut(planes.v, *half, black[2])], planes, size)
 
 
 def _cut(plane: NDArray[np.uint8], left: int, top: int, right: int, bottom: int, empty: int) -> NDArray[np.uint8]:
@@ -110,23 +122,25 @@ def _cut(plane: NDArray[np.uint8], left: int, top: int, right: int, bottom: int,
     return filled
 
 
-def _plain_frame(planes: Sequence[NDArray[np.uint8]]) -> av.VideoFrame:
-    """A yuv420p frame, BT.601 limited range, of its three planes."""
-    height, width = planes[0].shape
-    stacked = np.concatenate([plane.reshape(-1) for plane in planes])
+def _plain(planes: Sequence[NDArray[np.uint8]], source: Planes, size: tuple[int, int]) -> av.VideoFrame:
+    """Three planes in the colours of `source` as a yuv420p frame of (width, height), BT.601, limited range."""
+    luma, u, v = (np.ascontiguousarray(plane) for plane in planes)
+    height, width = luma.shape
+    plain = colour.to_601(luma, u, v, source.matrix, source.full)
+    stacked = np.concatenate([plane.reshape(-1) for plane in plain])
     frame = av.VideoFrame.from_ndarray(stacked.reshape(height * 3 // 2, width), format="yuv420p")
     frame.colorspace, frame.color_range = Colorspace.ITU601, ColorRange.MPEG
-    return frame
+    if size == (width, height):
+        return frame
+    return frame.reformat(width=size[0], height=size[1], interpolation=Interpolation.LANCZOS)
 
 
-def crop_between(
-    planes: tuple[NDArray[np.uint8], ...], corner: tuple[float, float], side: int, size: int
-) -> av.VideoFrame:
-    """Cut a square whose corner (left, top) may lie between pixels and resize it to `size`; black outside the frame."""
+def crop_between(planes: Planes, corner: tuple[float, float], side: int, size: int) -> av.VideoFrame:
+    """As `crop`, for a square whose corner (left, top) may lie between pixels, resized to `size` (even)."""
     import cv2
 
     resized = []
-    for plane, half, empty in zip(planes, (1, 2, 2), (16, 128, 128), strict=True):
+    for plane, half, empty in zip(planes[:3], (1, 2, 2), planes.black, strict=True):
         # pixel i covers [i, i + 1): the corner of a plane at half size lies at half the place
         source = np.array([(corner[0] / half), (corner[1] / half)])
         scale, target = side / size, size // half
@@ -138,4 +152,4 @@ def crop_between(
         flags = (cv2.INTER_CUBIC if scale < 1 else cv2.INTER_LINEAR) | cv2.WARP_INVERSE_MAP
         warped = cv2.warpAffine(plane, matrix, (target, target), flags=flags, borderValue=empty)
         resized.append(np.asarray(warped, np.uint8))
-    return _plain_frame(resized)
+    return _plain(resized, planes, (size, size))

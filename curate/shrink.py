@@ -7,23 +7,16 @@ converted only then, where there are few pixels left.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-Plane = NDArray[np.uint8]
+from curate import colour
 
-# Weights of red and blue in luma, by AVColorSpace: BT.709, BT.470BG and SMPTE 170M (both BT.601), SMPTE 240M, BT.2020.
-_LUMA = {1: (0.2126, 0.0722), 5: (0.299, 0.114), 6: (0.299, 0.114), 7: (0.212, 0.087), 9: (0.2627, 0.0593)}
+Plane = NDArray[np.uint8]
 
 FORMATS = frozenset(("yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "yuv444p", "yuvj444p"))
 """Pixel formats whose three planes can be shrunk: 8 bits, planar."""
-
-
-def can_convert(matrix: int) -> bool:
-    """Whether the colour matrix (an AVColorSpace) is known here."""
-    return matrix in _LUMA
 
 
 def rgb(planes: Sequence[Plane], size: tuple[int, int], matrix: int, *, full_range: bool) -> NDArray[np.uint8]:
@@ -31,7 +24,7 @@ def rgb(planes: Sequence[Plane], size: tuple[int, int], matrix: int, *, full_ran
     import cv2
 
     small = cv2.merge([_resized(plane, size) for plane in planes])
-    return np.asarray(cv2.transform(small, _to_rgb(matrix, full_range)), np.uint8)
+    return np.asarray(cv2.transform(small, colour.to_rgb(matrix, full_range)), np.uint8)
 
 
 def _resized(plane: Plane, size: tuple[int, int]) -> Plane:
@@ -45,20 +38,3 @@ def _resized(plane: Plane, size: tuple[int, int]) -> Plane:
     if plane.shape == (height, width):
         return plane
     return np.asarray(cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR), np.uint8)
-
-
-@cache
-def _to_rgb(matrix: int, full_range: bool) -> NDArray[np.float64]:
-    """[3, 4] from Y, U, V in [0, 255] to RGB in [0, 255] (ITU-R BT.601, BT.709, BT.2020)."""
-    red, blue = _LUMA[matrix]
-    green = 1 - red - blue
-    whole = np.array(
-        [
-            [1, 0, 2 * (1 - red)],
-            [1, -2 * blue * (1 - blue) / green, -2 * red * (1 - red) / green],
-            [1, 2 * (1 - blue), 0],
-        ]
-    )
-    luma, chroma, black = (1.0, 1.0, 0.0) if full_range else (255 / 219, 255 / 224, 16.0)
-    scaled = whole * (luma, chroma, chroma)
-    return np.concatenate([scaled, -(scaled @ (black, 128.0, 128.0))[:, None]], axis=1)

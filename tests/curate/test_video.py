@@ -111,7 +111,7 @@ def test_a_bt709_source_keeps_its_colours(tmp_path: Path) -> None:
     plan = ClipPlan(0, 0, 1, (0, 0, 720, 720), KEPT)
     crop.cut(path, analysis_of(path), [(plan, tmp_path / "clip.mp4")], SelectionSettings(min_res=256))
     clip = video.read_frames(tmp_path / "clip.mp4", [0])[0]
-    assert abs(clip.astype(int) - [200, 40, 60]).max() <= 4
+    assert abs(clip.astype(int) - [200, 40, 60]).max() <= 2
 
 
 def test_sound_stays_with_the_picture(tmp_path: Path) -> None:
