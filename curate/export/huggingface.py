@@ -13,6 +13,7 @@ from curate.export.target import Piece, clip_piece, text_piece
 from curate.files import sha256_text
 from curate.manifest import COLUMNS
 
+FOLDER = 9_000  # clips that one folder may hold: the hub takes at most 10,000 files in one
 _LICENSES = {  # as videos state them -> the hub's identifier
     "mit": "mit",
     "cc-by": "cc-by-3.0",
@@ -27,19 +28,25 @@ def pieces(clips: Sequence[ExportClip], name: str) -> Iterator[Piece]:
     """data/SPLIT/CLIP.mp4, a metadata.parquet beside them with all manifest columns, and the card README.md."""
     found = splits(clips)
     for split, members in found.items():
-        for clip in members:
-            yield clip_piece(f"data/{split}/{_file(clip)}", clip.path, str(clip.row["sha256"]))
-        yield _metadata(f"data/{split}/metadata.parquet", members)
+        files = [_file(clip, many=len(members) > FOLDER) for clip in members]
+        for clip, file in zip(members, files, strict=True):
+            yield clip_piece(f"data/{split}/{file}", clip.path, str(clip.row["sha256"]))
+        yield _metadata(f"data/{split}/metadata.parquet", members, files)
     yield text_piece("README.md", card(found, name))
 
 
-def _file(clip: ExportClip) -> str:
-    return f"{harmless(clip.clip_id)}.mp4"
+def _file(clip: ExportClip, *, many: bool) -> str:
+    """Name of a clip in its split's folder; of many, in one of 256 folders there."""
+    name = f"{harmless(clip.clip_id)}.mp4"
+    return f"{sha256_text(name)[:2]}/{name}" if many else name
 
 
-def _metadata(path: str, clips: Sequence[ExportClip]) -> Piece:
+def _metadata(path: str, clips: Sequence[ExportClip], files: Sequence[str]) -> Piece:
     """Manifest columns with `file_name` in the place of `path`."""
-    rows = [{"file_name": _file(clip), **{k: v for k, v in clip.row.items() if k != "path"}} for clip in clips]
+    rows = [
+        {"file_name": file, **{name: value for name, value in clip.row.items() if name != "path"}}
+        for clip, file in zip(clips, files, strict=True)
+    ]
 
     def write(target: Path) -> None:
         import pyarrow as pa

@@ -29,7 +29,7 @@ class Availability:
     """By day, newest last, and over all days."""
 
     days: tuple[Day, ...]
-    states: tuple[str, ...]  # in the order of their size
+    states: tuple[tuple[str, int], ...]  # over all days, those of most videos first
     undated: int  # videos without a date: read from a folder
 
 
@@ -45,9 +45,9 @@ def availability(items: Sequence[Entry]) -> Availability:
             undated += 1
             continue
         counts.setdefault(str(date)[:10], Counter())[_state(entry)] += 1
-    states = [state for state, _ in sum(counts.values(), Counter()).most_common()]
+    states = sum(counts.values(), Counter()).most_common()
     days = tuple(
-        Day(date, tuple((state, counts[date][state]) for state in states if counts[date][state]))
+        Day(date, tuple((state, counts[date][state]) for state, _ in states if counts[date][state]))
         for date in sorted(counts)
     )
     return Availability(days, tuple(states), undated)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from curate.ledger_queries import Entry, grouped, total_seconds
 
@@ -49,7 +49,12 @@ def funnel(items: Sequence[Entry]) -> Funnel:
         if entry.kind == "track":
             tracks_of[entry.video_id].append(entry)
     videos = [entry for entry in items if entry.kind == "video"]
-    turned_away = {video.video_id for video in videos if not video.kept and _whole(video, tracks_of[video.video_id])}
+    cut_up = {entry.video_id for entry in items if entry.kind == "clip"}  # for these it was their clips that decided
+    turned_away = {
+        video.video_id
+        for video in videos
+        if not video.kept and video.video_id not in cut_up and _whole(video, tracks_of[video.video_id])
+    }
     inside = [entry for entry in items if entry.video_id not in turned_away]
     shots, tracks, clips = ([entry for entry in inside if entry.kind == kind] for kind in ("shot", "track", "clip"))
     with_clips = {clip.parent_id for clip in clips}
@@ -85,7 +90,9 @@ def _step(name: str, entries: Sequence[Entry]) -> Step:
 
 
 def _losses(entries: Iterable[Entry]) -> list[Loss]:
-    return [Loss(g.kind, g.verdict, g.reason, g.count, g.seconds) for g in grouped(entries)]
+    """By reason; failures by their class, for their reasons name files."""
+    alike = (replace(entry, reason=entry.error_class or entry.reason) for entry in entries)
+    return [Loss(g.kind, g.verdict, g.reason, g.count, g.seconds) for g in grouped(alike)]
 
 
 def _trimmed(tracks: Sequence[Entry], clips: Sequence[Entry]) -> list[Loss]:

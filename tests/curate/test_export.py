@@ -170,6 +170,14 @@ def test_huggingface_has_metadata_beside_the_files_and_a_card_that_parses(made: 
     assert "| CC-BY | 2 |" in text
 
 
+def test_many_clips_lie_in_many_folders(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("curate.export.huggingface.FOLDER", 1)
+    export(made, "huggingface", tmp_path / "to")
+    folder = tmp_path / "to" / "data" / "test"
+    names = [row["file_name"] for row in pq.read_table(folder / "metadata.parquet").to_pylist()]
+    assert all(len(name.split("/")[0]) == 2 and (folder / name).is_file() for name in names)
+
+
 def test_fomm_names_who_what_and_when_as_its_list_does(made: Path, tmp_path: Path) -> None:
     export(made, "fomm", tmp_path / "to")
     listing = lists.read(tmp_path / "to" / "vox-metadata.csv", "fomm")

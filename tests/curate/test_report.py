@@ -183,6 +183,16 @@ def test_nothing_is_lost_twice() -> None:
     ]
 
 
+def test_clips_that_a_list_names_are_lost_as_clips() -> None:
+    items = [
+        entry("a", "video", "dropped", "no clip passed", seconds=10.0),
+        entry("a/c0", "clip", "dropped", "native side 200 < 512", parent_id="a", seconds=4.0),
+    ]
+    flow = funnel(items)
+    assert [(loss.kind, loss.seconds) for loss in flow.losses] == [("clip", 4.0)]
+    assert [step.name for step in flow.steps] == ["videos", "videos worked on", "clips planned", "clips kept"]
+
+
 @given(st.lists(st.tuples(st.floats(-1e6, 1e6), st.booleans()), max_size=60), st.floats(-1e3, 1e3))
 def test_a_histogram_counts_every_value_once(numbers: list[tuple[float, bool]], bound: float) -> None:
     items = [
@@ -246,13 +256,14 @@ def test_days_and_states_are_counted() -> None:
         entry("a", "video", others={"retrieved": "2026-02-01T10:00:00"}),
         entry("b", "video", "failed", error_class="private", scores={"retrieved": "2026-02-01"}),
         entry("c", "video", "dropped", "no face found", scores={"retrieved": "2026-01-31"}),
-        entry("d", "video"),
+        entry("d", "video"),  # of a folder
     ]
     found = availability(items)
     assert [(day.date, day.states) for day in found.days] == [
         ("2026-01-31", (("available", 1),)),
         ("2026-02-01", (("available", 1), ("private", 1))),
     ]
+    assert found.states == (("available", 2), ("private", 1))
     assert found.undated == 1
 
 
