@@ -359,11 +359,11 @@ def read_frames(path: Path, indices: Sequence[int]) -> NDArray[np.uint8]:
     try:
         reader = decord.VideoReader(str(path), num_threads=1)
         count = len(reader)
-    except (decord.DECORDError, RuntimeError):
+        if min(indices) < 0 or max(indices) >= count:
+            raise IndexError(f"{path.name}: frame {max(indices)} of a video of {count} frames")
+        return np.asarray(reader.get_batch(list(indices)).asnumpy())
+    except (decord.DECORDError, RuntimeError):  # a width of 48, for one, opens and then cannot be read
         return _read_by_decoding(path, indices)
-    if min(indices) < 0 or max(indices) >= count:
-        raise IndexError(f"{path.name}: frame {max(indices)} of a video of {count} frames")
-    return np.asarray(reader.get_batch(list(indices)).asnumpy())
 
 
 @lru_cache(maxsize=4096)

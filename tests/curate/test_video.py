@@ -201,3 +201,10 @@ def test_decord_is_not_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     np.testing.assert_array_equal(video.read_frames(path, [7, 3]), want)
     with pytest.raises(IndexError):
         video.read_frames(path, [20])
+
+
+def test_a_width_that_decord_cannot_copy_is_decoded(tmp_path: Path) -> None:
+    path = made.encode(tmp_path / "narrow.mp4", 12, size=(48, 48))
+    pictures = video.read_frames(path, [9, 2])
+    assert pictures.shape == (2, 48, 48, 3)
+    assert [made.read_stamp(picture) for picture in pictures] == [9, 2]
