@@ -13,7 +13,7 @@ from curate.download.local import SUFFIXES, LocalVideos
 from curate.download.options import Clock, Options
 from curate.download.outcome import Outcome, State, keep
 from curate.download.sections import Section, plan
-from curate.download.session import Piece, Session, chosen, safe_name, section_name
+from curate.download.session import Piece, Session, chosen, discard_parts, safe_name, section_name
 from curate.lists.tube import Video
 
 _GO_ON = {
@@ -124,6 +124,8 @@ def _download(
         failure = error if isinstance(error, Failure) else Failure("disk", str(error))
         breaker.note(failure)
         state: State = "unavailable" if failure.policy.permanent else "waiting"
+        if failure.policy.permanent:
+            discard_parts(raw, video_id)
         return Outcome(
             video_id,
             state,
@@ -132,6 +134,7 @@ def _download(
             attempts=max(attempts, failure.attempts),
             facts=said,
             seconds=session.clock.now() - started,
+            signed_in=options.cookies is not None,
         )
     breaker.note(None)
     budget.settle(video_id, done.bytes)
@@ -145,6 +148,7 @@ def _download(
         seconds=session.clock.now() - started,
         format_id=done.format_id,
         why=done.why,
+        signed_in=options.cookies is not None,
     )
     return _with_files(outcome, budget, options.keep_raw)
 
@@ -175,6 +179,8 @@ def _overtaken(before: Outcome, options: Options) -> bool:
     """Whether what failed for good would not, under today's options or with what the list says today."""
     if before.error_class == "missing":
         return True  # looked for again: it costs nothing
+    if before.error_class in ("age", "private"):
+        return options.cookies is not None and not before.signed_in
     if before.error_class not in ("no_format", "license") or before.facts is None:
         return False
     try:

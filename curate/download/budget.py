@@ -6,9 +6,11 @@ import shutil
 import threading
 from pathlib import Path
 
+from curate.console import say
 from curate.download.failures import Failure
 
 _UNKNOWN = 500_000_000  # bytes, taken for a video whose size the site does not say
+_PATIENCE = 10  # looks, a second apart, before it is said that there is a wait
 _MERGING = 2  # parts and the merged file lie side by side for a while
 
 
@@ -31,11 +33,15 @@ class Budget:
 
         `Failure` (disk) where there is no room though nothing is held.
         """
-        needed = size or _UNKNOWN
+        needed = size or min(_UNKNOWN, self._most)
+        looked = 0
         with self._changed:
             while why := self._lacking(needed):
                 if not self._held:
                     raise Failure("disk", why)
+                looked += 1
+                if looked == _PATIENCE:
+                    say(f"waiting for room: {why}; {len(self._held)} videos are still in use")
                 self._changed.wait(timeout=1.0)  # others may free the disk too
             self._held[video_id] = needed
 

@@ -81,6 +81,8 @@ class Worker:
             info: Info | None = ydl.extract_info(url, download=False)
             if not info or info.get("_type", "video") != "video":
                 raise ValueError("Unsupported URL: a page with several videos")
+            if info.get("is_live") or info.get("live_status") == "is_upcoming":
+                raise ValueError("currently live, or yet to come")  # a recording would have no end
             info = ydl.sanitize_info(info, remove_private_keys=True)
         self._known = (url, info)
         return info

@@ -50,7 +50,7 @@ _SIGNS = (
     ("merge", r"postprocessing:|merging of multiple formats|conversion failed"),
     ("no_format", r"requested format is not available|no video formats|drm protected|unsupported url|only images are"),
     ("network", r"unable to download video data|fragment \d+ not found|bytes, expected|more expected|incompleteread"),
-    ("other", r"premieres in|live event will begin|will begin in|is upcoming|currently live"),
+    ("other", r"premieres in|live event will begin|will begin in|currently live"),
     ("dead", r"http error (404|410)|video unavailable|no longer available|(been|was) removed|removed by|terminated"),
     ("dead", r"does not exist|isn't available|is not available|looks truncated|incomplete youtube id|deleted"),
     ("private", r"http error 401|sign in"),

@@ -35,6 +35,7 @@ class Outcome:
     seconds: float = 0.0
     format_id: str | None = None
     why: str = ""  # this format
+    signed_in: bool = False  # whether it was asked for with cookies
     _release: Callable[[], None] = field(default=_nothing, repr=False, compare=False)
 
     def release(self) -> None:
@@ -60,6 +61,7 @@ class Outcome:
             "seconds": self.seconds,
             "format_id": self.format_id,
             "why": self.why,
+            "signed_in": self.signed_in,
         }
 
     @classmethod

@@ -182,6 +182,13 @@ def chosen(facts: Facts, options: Options, *, mp4_only: bool = False) -> Choice:
     return choice
 
 
+def discard_parts(raw: Path, video_id: str) -> None:
+    """Remove what unfinished downloads of a video left; it will not be gone on with."""
+    name = safe_name(video_id)
+    for folder in (raw / f"{name}.part", *raw.glob(f"{name}.*-*.part")):  # all of it; sections of it
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def section_name(name: str, section: Section) -> str:
     """File name of a section, without its suffix: milliseconds of start and end."""
     return f"{name}.{round(section[0] * 1000)}-{round(section[1] * 1000)}"

@@ -296,8 +296,9 @@ def test_a_download_process_that_dies_is_started_again(site: Server, session: Se
     facts, _ = session.probe(site.at("a.mp4"), "video")
     process = session._agent._process
     assert process is not None
-    process.kill()
-    process.wait()
+    assert process.stdin is not None
+    process.stdin.close()  # as when its parent is killed
+    process.wait(timeout=30)
     assert session.fetch(facts, tmp_path).bytes > 0
 
 
