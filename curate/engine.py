@@ -37,7 +37,9 @@ def run(
     runs. Raises `MissingPrerequisite` where the engine is not installed.
     """
     events: SimpleQueue[_Came[Task] | _NoMore | _Reported] = SimpleQueue()
-    place = _open(engine, function, workers)
+    if engine not in ENGINES:
+        raise unknown("engine", engine, ENGINES)
+    place: Engine | None = None  # opened when there is work: Ray takes seconds
     source = _Source(tasks, workers, events)
     waiting: deque[Task] = deque()
     suspects: deque[Task] = deque()  # their process died: each is tried again alone
@@ -68,6 +70,7 @@ def run(
                 give(again)
             wanted = len(waiting) or int(only_suspects and bool(suspects) and not idle)
             while len(starting) < wanted and len(starting) + len(busy) < workers:
+                place = place or _open(engine, function, workers)
                 starting.add(place.start(report))
             try:
                 event = events.get(timeout=_until(min((end for _, end in busy.values()), default=float("inf"))))
@@ -102,7 +105,8 @@ def run(
         source.stop()
         for worker in (*starting, *idle, *busy):
             worker.kill()
-        place.close()
+        if place is not None:
+            place.close()
 
 
 def _open(engine: str, function: Callable[[Task], Result], workers: int) -> Engine:
@@ -110,11 +114,9 @@ def _open(engine: str, function: Callable[[Task], Result], workers: int) -> Engi
         from curate.engines.local import LocalEngine
 
         return LocalEngine(function, workers)
-    if engine == "ray":
-        from curate.engines.ray import RayEngine
+    from curate.engines.ray import RayEngine
 
-        return RayEngine(function, workers)
-    raise unknown("engine", engine, ENGINES)
+    return RayEngine(function, workers)
 
 
 def _until(end: float) -> float | None:
