@@ -19,21 +19,23 @@ def stats(dataset: Path, as_json: bool) -> None:
     from dataclasses import asdict
 
     from curate.stats import summarise
+    from curate.units import hours, size
 
     summary = summarise(dataset)
     if as_json:
         print_json(asdict(summary))
         return
     print_table(
-        ("what", "count", "hours", "verdict", "reason"),
-        [(g.kind, g.count, f"{g.seconds / 3600:.3f}", g.verdict, g.reason) for g in summary.counts],
+        ("what", "count", "length", "verdict", "reason"),
+        [(g.kind, g.count, hours(g.seconds) if g.seconds else "-", g.verdict, g.reason) for g in summary.counts],
     )
-    click.echo(f"\nin    {summary.hours_in:.3f} h  {summary.gb_in:.3f} GB")
-    click.echo(f"kept  {summary.hours_kept:.3f} h  {summary.gb_kept:.3f} GB")
+    click.echo(f"\nin    {hours(3600 * summary.hours_in):>10} {size(summary.gb_in):>10}")
+    click.echo(f"kept  {hours(3600 * summary.hours_kept):>10} {size(summary.gb_kept):>10}")
     if summary.hours_per_work_hour is not None:
         per_cpu = summary.hours_per_cpu_hour
         cpu = f", {per_cpu:.2f} h a CPU hour" if per_cpu is not None else ""
-        click.echo(f"work  {summary.work_hours:.3f} h: {summary.hours_per_work_hour:.2f} h of video an hour{cpu}")
+        work = hours(3600 * summary.work_hours)
+        click.echo(f"work  {work:>10}: {summary.hours_per_work_hour:.2f} h of video an hour{cpu}")
     for name, count in summary.error_classes.items():
         click.echo(f"failed: {name}: {count}")
 
@@ -61,6 +63,7 @@ def verify(dataset: Path, as_json: bool) -> None:
     """Check every clip's hash, frames and size, both manifests and the ledger. Exit code 1 if anything is wrong."""
     from dataclasses import asdict
 
+    from curate.units import size
     from curate.verify import verify as check
 
     result = check(dataset)
@@ -70,7 +73,7 @@ def verify(dataset: Path, as_json: bool) -> None:
         for fault in result.faults:
             click.echo(f"{fault.item}: {fault.what}; mend: {fault.mend}")
         found = f"{len(result.faults)} faults" if result.faults else "all is well"
-        click.echo(f"{result.clips} clips, {result.gigabytes:.2f} GB: {found}")
+        click.echo(f"{result.clips} clips, {size(result.gigabytes)}: {found}")
     raise SystemExit(1 if result.faults else 0)
 
 

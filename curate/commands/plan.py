@@ -33,6 +33,7 @@ def plan(source: Path | None, out: Path, min_res: int, detector: str, workers: i
     from curate.perception import detector_names
     from curate.plan import estimate
     from curate.settings import AnalysisSettings, SelectionSettings, Settings
+    from curate.units import size
 
     if detector not in detector_names():
         raise unknown("detector", detector, detector_names())
@@ -49,15 +50,23 @@ def plan(source: Path | None, out: Path, min_res: int, detector: str, workers: i
     bad = f", {found.unreadable} unreadable" if found.unreadable else ""
     tubes = f", {found.tubes} tubes" if found.tubes is not None else ""
     click.echo(f"{found.videos} videos{tubes}{small}{bad} ({found.source})")
-    for label, value, unit in (
-        ("asked for", found.hours_asked, "h"),
-        ("to download", found.hours_to_download, "h"),
-        ("raw", found.gb_raw, "GB"),
-        ("clips", found.gb_clips, "GB"),
-        ("CPU", found.cpu_hours, "h"),
-        (f"with {found.workers} workers", found.wall_hours, "h, and the time of the download"),
+    wall = f"with {found.workers} workers"
+    for label, value, text in (
+        ("asked for", found.hours_asked, _time),
+        ("to download", found.hours_to_download, _time),
+        ("raw", found.gb_raw, size),
+        ("clips", found.gb_clips, size),
+        ("CPU", found.cpu_hours, _time),
+        (wall, found.wall_hours, _time),
     ):
-        click.echo(f"{label:<16}" + ("unknown" if value is None else f"{value:10.2f} {unit}"))
+        more = ", and the time of the download" if label == wall and found.hours_to_download else ""
+        click.echo(f"{label:<16}" + ("unknown" if value is None else f"{text(value):>12}{more}"))
     click.echo("estimates, for:")
-    for text in found.assumptions:
-        click.echo(f"  {text}")
+    for assumption in found.assumptions:
+        click.echo(f"  {assumption}")
+
+
+def _time(value: float) -> str:
+    from curate.units import hours
+
+    return hours(3600 * value)

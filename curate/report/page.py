@@ -24,6 +24,7 @@ from curate.report.histograms import histograms
 from curate.report.pictures import Pictures, Shown, raw_files
 from curate.report.thresholds import Threshold, plausible, selection_settings, thresholds
 from curate.stats import summarise
+from curate.units import hours, size
 
 PAGE = "index.html"
 NUMBERS = "report.json"  # also the mark by which a folder is known as a page of ours
@@ -137,17 +138,6 @@ def _length(entry: Entry) -> str:
     return f"{entry.seconds:.1f} s" if entry.seconds is not None else ""
 
 
-def hours(seconds: float) -> str:
-    """A length for people.
-
-    >>> hours(5400), hours(95), hours(12.34)
-    ('1.50 h', '1.6 min', '12.3 s')
-    """
-    if seconds >= 3600:
-        return f"{seconds / 3600:,.2f} h"
-    return f"{seconds / 60:.1f} min" if seconds >= 60 else f"{seconds:.1f} s"
-
-
 def number(value: float, beside: float | None = None) -> str:
     """A value in three digits, or in as many more as tell it from the number `beside` it.
 
@@ -160,15 +150,6 @@ def number(value: float, beside: float | None = None) -> str:
     while beside is not None and value != beside and digits < 8 and float(f"{value:.{digits}g}") == beside:
         digits += 1
     return f"{value:.{digits}g}"
-
-
-def size(gigabytes: float) -> str:
-    """An amount of data for people.
-
-    >>> size(1.234), size(0.0056)
-    ('1.23 GB', '5.6 MB')
-    """
-    return f"{gigabytes:,.2f} GB" if gigabytes >= 1 else f"{gigabytes * 1000:.1f} MB"
 
 
 def brief(name: str) -> str:
