@@ -149,6 +149,7 @@ def _download(
         format_id=done.format_id,
         why=done.why,
         signed_in=options.cookies is not None,
+        sections=tuple((piece.offset_s, piece.end_s) for piece in done.pieces if piece.end_s is not None),
     )
     return _with_files(outcome, budget, options.keep_raw)
 

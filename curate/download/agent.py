@@ -28,15 +28,16 @@ _LOOPBACK = "127.0.0.1,localhost,::1"
 
 
 def ffmpeg_path() -> Path:
-    """The ffmpeg of the wheel; `MissingPrerequisite` where the wheel has none for this machine."""
-    import imageio_ffmpeg  # type: ignore[import-untyped]
+    """The ffmpeg of the wheel, or that of $IMAGEIO_FFMPEG_EXE; `MissingPrerequisite` where there is neither."""
+    none = MissingPrerequisite("there is no ffmpeg in imageio-ffmpeg: pip install --force-reinstall imageio-ffmpeg")
+    try:
+        import imageio_ffmpeg  # type: ignore[import-untyped]
 
-    path = Path(imageio_ffmpeg.get_ffmpeg_exe())
-    inside = path.is_relative_to(Path(imageio_ffmpeg.__file__).parent)
-    if not inside and not os.environ.get("IMAGEIO_FFMPEG_EXE"):
-        raise MissingPrerequisite(
-            "imageio-ffmpeg has no ffmpeg for this machine: set IMAGEIO_FFMPEG_EXE to the path of one"
-        )
+        path = Path(imageio_ffmpeg.get_ffmpeg_exe())  # that of the system, where the wheel has none
+    except (ImportError, RuntimeError) as error:
+        raise none from error
+    if not path.is_relative_to(Path(imageio_ffmpeg.__file__).parent) and not os.environ.get("IMAGEIO_FFMPEG_EXE"):
+        raise none
     return path
 
 

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from curate.download.facts import Facts
 from curate.download.failures import POLICIES
+from curate.download.sections import Section
 from curate.download.session import Piece, safe_name
 from curate.files import write_json
 
@@ -36,6 +37,7 @@ class Outcome:
     format_id: str | None = None
     why: str = ""  # this format
     signed_in: bool = False  # whether it was asked for with cookies
+    sections: tuple[Section, ...] = ()  # what of the video was downloaded, seconds; none: all of it
     _release: Callable[[], None] = field(default=_nothing, repr=False, compare=False)
 
     def release(self) -> None:
@@ -62,13 +64,15 @@ class Outcome:
             "format_id": self.format_id,
             "why": self.why,
             "signed_in": self.signed_in,
+            "sections": [list(section) for section in self.sections],
         }
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Outcome:
         """As `as_json` gave it; without files."""
-        facts = value.get("facts")
-        return cls(**{**value, "facts": Facts.from_json(facts) if facts else None})
+        facts, sections = value.get("facts"), value.get("sections", ())
+        parsed = {"facts": Facts.from_json(facts) if facts else None, "sections": tuple(map(tuple, sections))}
+        return cls(**{**value, **parsed})
 
 
 def keep(folder: Path, outcome: Outcome) -> None:

@@ -240,6 +240,7 @@ def test_sections_are_downloaded_and_found_again(
     (outcome,) = run(["one"], sections=wanted)
     (piece,) = outcome.pieces
     assert (piece.path.name, piece.offset_s, piece.end_s) == ("one.200-800.mp4", 0.2, 0.8)
+    assert known(tmp_path / "facts")["one"].sections == ((0.2, 0.8),)
     before = site.counts["one.mp4"]
     (again,) = run(["one"], sections=wanted)
     assert again.pieces == outcome.pieces

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from curate import video
 from curate.download import check
+from curate.download.agent import ffmpeg_path
 from curate.download.budget import Budget
 from curate.download.choose import Choice, choose
 from curate.download.facts import Facts, Format, from_info, is_license
@@ -22,6 +23,7 @@ from curate.download.failures import MAX_WAIT_S, POLICIES, Failure, classify, cl
 from curate.download.local import LocalVideos
 from curate.download.sections import plan
 from curate.download.session import safe_name
+from curate.errors import MissingPrerequisite
 from tests.curate.made import stamped
 
 LOGIN = (
@@ -337,3 +339,13 @@ def test_a_folder_of_videos_is_searched_by_id_and_chunk(tmp_path: Path) -> None:
     assert facts is not None
     assert (facts.title, facts.license) == ("T", "CC BY")
     assert local.facts("BBBBBBBBBBB", None) is None
+
+
+def test_ffmpeg_is_the_wheels_and_not_the_systems(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert "imageio_ffmpeg" in ffmpeg_path().parts
+    monkeypatch.setattr("imageio_ffmpeg.get_ffmpeg_exe", lambda: "/usr/bin/ffmpeg")
+    monkeypatch.delenv("IMAGEIO_FFMPEG_EXE", raising=False)
+    with pytest.raises(MissingPrerequisite, match="pip install"):
+        ffmpeg_path()
+    monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", "/usr/bin/ffmpeg")
+    assert ffmpeg_path() == Path("/usr/bin/ffmpeg")  # because a person said so
