@@ -102,7 +102,7 @@ def export(dataset: Path, kind: str, to: Path, shard_mb: int, as_json: bool) -> 
     click.echo(f"{done.clips} clips in {done.files} files, {done.written} written: {done.to}")
 
 
-@click.command()
+@click.command(context_settings={"ignore_unknown_options": True})  # a YouTube id may begin with a dash
 @click.argument("dataset", type=click.Path(path_type=Path))
 @click.argument("ids", nargs=-1, required=True)
 @click.option("--reason", default="", help="Why; it is kept beside the date.")

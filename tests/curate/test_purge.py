@@ -15,7 +15,7 @@ from curate.commands.dataset import purge as command
 from curate.errors import UserError
 from curate.ledger_queries import read
 from curate.pipeline import build
-from curate.purge import purge, tombstones
+from curate.purge import is_purged, purge, tombstones
 from curate.report.page import write_report
 from curate.settings import SelectionSettings
 from curate.verify import verify
@@ -55,6 +55,9 @@ def test_a_video_is_removed_with_all_that_came_of_it(dataset: Path) -> None:
     assert stone.sha256 == next(s["sha256"] for s in read(dataset).sources if s["video_id"] == video_id)
     assert stone.covers(gone[0])
     assert not stone.covers(others[0])
+    assert is_purged(tombstones(dataset), video_id=video_id, sha256="of another encoding")
+    assert is_purged(tombstones(dataset), video_id="of a copy", sha256=str(stone.sha256))
+    assert not is_purged(tombstones(dataset), video_id="another", sha256="another")
     assert verify(dataset).faults == ()
 
 
@@ -63,6 +66,7 @@ def test_a_clip_is_removed_and_its_neighbours_stay(dataset: Path) -> None:
     purge(dataset, [clip["clip_id"]])
     assert rows(dataset) == others
     stone = tombstones(dataset)[clip["clip_id"]]
+    assert not is_purged(tombstones(dataset), video_id=clip["video_id"], sha256=str(stone.sha256))
     again = {**clip, "clip_id": "of other settings", "end_frame": clip["end_frame"] + 10}
     assert stone.covers(again)
     assert not stone.covers({**again, "start_frame": clip["end_frame"], "end_frame": clip["end_frame"] + 9})
@@ -100,6 +104,39 @@ def test_a_purge_that_was_killed_is_finished_by_the_next(dataset: Path) -> None:
     assert not analysis.exists()
     assert again.tombstones[0].reason == "first"
     assert verify(dataset).faults == ()
+
+
+@pytest.mark.parametrize("step", ["_forget", "manifest.write", "_files"])
+def test_it_goes_on_from_wherever_it_was_killed(step: str, dataset: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ids = [of(dataset, "long-")[0]["clip_id"], "short"]
+    undisturbed = dataset.with_name("undisturbed")
+    shutil.copytree(dataset, undisturbed)
+    purge(undisturbed, ids, "asked to")
+
+    def killed(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(f"curate.purge.{step}", killed)
+        with pytest.raises(KeyboardInterrupt):
+            purge(dataset, ids, "asked to")
+    purge(dataset, ids, "another reason")
+    for name in ("manifest.parquet", "manifest.jsonl", "tombstones.jsonl"):
+        assert (dataset / name).read_bytes() == (undisturbed / name).read_bytes()
+    for folder in ("clips", "analysis"):
+        assert {path.name for path in (dataset / folder).iterdir()} == {
+            path.name for path in (undisturbed / folder).iterdir()
+        }
+    assert read(dataset).items == read(undisturbed).items
+    assert verify(dataset).faults == ()
+
+
+def test_ids_that_begin_with_a_dash_are_ids(dataset: Path) -> None:
+    with duckdb.connect(str(dataset / "ledger.duckdb")) as db:
+        db.execute("UPDATE sources SET path = '-7TMJtnhiPM' WHERE path = 'short.mp4'")
+    done = CliRunner().invoke(command, [str(dataset), "-7TMJtnhiPM"])
+    assert done.exit_code == 0, done.output
+    assert next(iter(tombstones(dataset))).startswith("short-")
 
 
 def test_an_unknown_id_removes_nothing(dataset: Path) -> None:
