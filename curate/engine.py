@@ -16,6 +16,7 @@ from curate.errors import unknown
 __all__ = ["ENGINES", "Crashed", "TimedOut", "run"]
 
 ENGINES = ("local", "ray")
+MAX_STILLBORN = 3  # processes that die while they start: memory may be short for a moment
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -48,6 +49,7 @@ def run(
     idle: list[Worker] = []
     busy: dict[Worker, tuple[Task, float]] = {}  # with the time at which it has to be done
     no_more: _NoMore | None = None
+    stillborn = 0
 
     def report(worker: Worker, outcome: Outcome) -> None:
         events.put(_Reported(worker, outcome))
@@ -86,6 +88,7 @@ def run(
             elif isinstance(event.outcome, Ready):
                 starting.remove(event.worker)
                 idle.append(event.worker)
+                stillborn = 0
             elif event.worker in busy:
                 task = busy.pop(event.worker)[0]
                 crashed = isinstance(event.outcome, Raised) and isinstance(event.outcome.error, Crashed)
@@ -96,7 +99,10 @@ def run(
                 else:
                     yield task, event.outcome.error if isinstance(event.outcome, Raised) else event.outcome.value
             elif event.worker in starting:
-                raise Crashed("a process died before it had any work")
+                starting.remove(event.worker)
+                stillborn += 1
+                if stillborn > MAX_STILLBORN:
+                    raise Crashed(f"{stillborn} processes in a row died before they had any work")
             elif event.worker in idle:
                 idle.remove(event.worker)
         if no_more is not None and no_more.error is not None:

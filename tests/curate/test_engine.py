@@ -163,6 +163,21 @@ def test_no_process_outlives_a_killed_driver(tmp_path: Path) -> None:
         time.sleep(0.05)
 
 
+class Deadly:
+    """A function that ends the process which reads it."""
+
+    def __call__(self, task: int) -> int:
+        return task
+
+    def __reduce__(self) -> tuple[object, tuple[int]]:
+        return os._exit, (3,)
+
+
+def test_processes_that_cannot_start_are_an_error_and_no_endless_loop() -> None:
+    with pytest.raises(engine.Crashed, match="4 processes in a row died"):
+        next(engine.run(Deadly(), [1, 2, 3], 1))
+
+
 def test_an_unknown_engine_is_named() -> None:
     with pytest.raises(UserError, match="unknown engine 'rai': did you mean ray"):
         next(engine.run(work, [], 1, "rai"))
