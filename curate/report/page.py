@@ -125,7 +125,10 @@ def _sides(border: Border, pictures: Pictures) -> dict[str, Any]:
         "kind": border.kind,
         "score": border.score,
         "threshold": border.threshold,
-        "sides": [(name, [_tile(item, border.threshold, pictures) for item in found]) for name, found in sides],
+        "sides": [
+            (name, [Tile(pictures.of(i.entry), i.entry, number(i.value, border.threshold.value)) for i in found])
+            for name, found in sides
+        ],
     }
 
 
