@@ -34,9 +34,9 @@ def astronaut() -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def people() -> list[tuple[Rendered, np.ndarray]]:
-    """Six people, six attitudes each, with their angles [6, 3]."""
+    """Four people, six attitudes each, with their angles [6, 3]."""
     made = []
-    for index in range(6):
+    for index in range(4):
         rng = np.random.default_rng((5, index))
         motion = sample_motion(rng, 150, 25, kind="turning").take(list(range(0, 150, 25)))
         scene = sample_scene(rng)
@@ -168,12 +168,12 @@ def test_yaw_of_real_clips_is_in_the_lists_order(clips: Path, real_networks: Pat
     detector = load_detector("yunet")
     with (clips / "clips.csv").open() as lines:
         rows = [row for row in csv.DictReader(lines) if row["faces_med"] == "1" and not row["cuts"]]
-    rows = sorted(rows, key=lambda row: float(row["yaw_p5"]))[::5]
+    rows = sorted(rows, key=lambda row: float(row["yaw_p5"]))[::6]
     listed, ours = [], []
     for row in rows:
         frames = [frame.rgb(360) for frame in video.frames(clips / row["file"]) if frame.index % 25 == 0]
         found: list[Faces] = detector.detect(np.stack(frames[:10]))
         ours.append(np.median([pose_of_points(faces.points[0])[0] for faces in found if len(faces)]))
         listed.append(-(float(row["yaw_p5"]) + float(row["yaw_p95"])) / 2)
-    assert len(listed) >= 6
+    assert len(listed) >= 5
     assert np.corrcoef(listed, ours)[0, 1] > 0.9
