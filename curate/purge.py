@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from curate import manifest
+from curate.dataset import MANIFEST
 from curate.errors import UserError
 from curate.files import atomic
 from curate.ledger import LEDGER, Item, Ledger, SourceFile
-from curate.ledger_queries import Contents, Entry, read
+from curate.ledger_queries import Contents, Entry, manifest_rows, read
 
 TOMBSTONES = "tombstones.jsonl"
 _DOWNLOADS = ("raw", "facts", "downloads")  # folders of a dataset in which a download leaves files
@@ -117,7 +118,7 @@ def purge(out: Path, ids: Sequence[str], reason: str = "") -> Purged:
             here = {stone.id: stone for stone in stones if stone.video_id == video_id}
             source = sources.get(video_id) or SourceFile(video_id, 0, 0, "", video_id, "")  # it never had a file
             _forget(ledger, source, contents, here)
-        rows = ledger.manifest_rows()
+        rows = _left(out, {str(row["clip_id"]) for row in ledger.manifest_rows()})
     manifest.write(out, rows)
     wanted = {(out / str(row["path"])).resolve() for row in rows}
     files = [path for stone in stones for path in _files(out, stone, contents) if path.resolve() not in wanted]
@@ -128,6 +129,20 @@ def purge(out: Path, ids: Sequence[str], reason: str = "") -> Purged:
         shutil.rmtree(out / "report")
         removed.append("report")
     return Purged(tuple(stones), tuple(dict.fromkeys(removed)), len(rows))
+
+
+def _left(out: Path, clips: set[str]) -> list[dict[str, Any]]:
+    """The manifest's rows of clips that the ledger still has: persons and splits stay as they were. Duplicates of what
+    is gone become those of the first of them."""
+    path = out / MANIFEST
+    rows = [row for row in (manifest_rows(out) if path.is_file() else []) if row["clip_id"] in clips]
+    heirs: dict[str, str] = {}
+    for row in rows:
+        original = row["duplicate_of"]
+        if original is not None and original not in clips:
+            heir = heirs.setdefault(original, row["clip_id"])
+            row["duplicate_of"] = None if heir == row["clip_id"] else heir
+    return rows
 
 
 def _found(contents: Contents, name: str, date: str, reason: str) -> Iterator[Tombstone]:
@@ -166,7 +181,9 @@ def _forget(ledger: Ledger, source: SourceFile, contents: Contents, stones: Mapp
     left = [] if whole else [entry for entry in contents.items if entry.video_id == source.video_id]
     items = [_as_item(entry) for entry in left if entry.item_id not in stones]
     clips = [row for row in contents.clips if row["video_id"] == source.video_id and row["clip_id"] not in stones]
-    ledger.replace(source, [*items, *map(_item, stones.values())], [] if whole else clips)
+    traces = [trace for video, trace in ledger.traces() if video == source.video_id and trace.clip_id not in stones]
+    stones_as_items = [_item(stone) for stone in stones.values()]
+    ledger.replace(source, [*items, *stones_as_items], [] if whole else clips, [] if whole else traces)
 
 
 def _as_item(entry: Entry) -> Item:

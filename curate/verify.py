@@ -20,6 +20,7 @@ from curate.ledger_queries import clip_path, manifest_rows, read
 from curate.purge import tombstones
 
 _AGAIN = "run the curate build that made the dataset once more"
+_OF_THE_WHOLE = ("identity_id", "split", "duplicate_of")
 _SYNTH = "synth.json"  # a dataset that was rendered: it has no ledger
 
 
@@ -96,6 +97,11 @@ def _compared(rows: dict[str, dict[str, Any]], others: dict[str, dict[str, Any]]
                 yield Fault(clip_id, f"{MANIFEST} and {name} differ in {', '.join(differ)}", _AGAIN)
 
 
+def _whole(row: dict[str, Any], told: dict[str, Any]) -> dict[str, Any]:
+    """The ledger's row of a clip with what the manifest adds to it: what only the whole dataset tells."""
+    return {**told, **{name: row.get(name) for name in _OF_THE_WHOLE if told.get(name) is None}}
+
+
 def _same(a: object, b: object) -> bool:
     return a == b or (isinstance(a, float) and isinstance(b, float) and math.isnan(a) and math.isnan(b))
 
@@ -144,7 +150,10 @@ def _ledger(out: Path, rows: list[dict[str, Any]]) -> Iterator[Fault]:
         return
     contents = read(out)
     in_manifest = {str(row["clip_id"]): row for row in rows}
-    yield from _compared(in_manifest, {str(row["clip_id"]): row for row in contents.clips}, LEDGER)
+    in_ledger = {str(row["clip_id"]): row for row in contents.clips}
+    yield from _compared(
+        in_manifest, {clip: _whole(in_manifest.get(clip, {}), row) for clip, row in in_ledger.items()}, LEDGER
+    )
     kept = {entry.item_id for entry in contents.items if entry.kind == "clip" and entry.kept}
     for clip_id in sorted(kept - in_manifest.keys()):
         yield Fault(clip_id, f"is kept by {LEDGER} and not in {MANIFEST}", _AGAIN)

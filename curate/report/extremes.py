@@ -47,9 +47,9 @@ def borders(items: Sequence[Entry], limits: Mapping[str, Threshold], most: int) 
         if kind == "clip" and ("track", score) in scored:
             continue
         threshold = limits[score]
-        here.sort(key=lambda item: (abs(item.value - threshold.value), item.entry.item_id))
-        passing = [item for item in here if threshold.passes(item.value)]
-        failing = [item for item in here if not threshold.passes(item.value)]
+        ordered = [item for _, _, item in sorted((threshold.distance(i.value), i.entry.item_id, i) for i in here)]
+        passing = [item for item in ordered if threshold.passes(item.value)]
+        failing = [item for item in ordered if not threshold.passes(item.value)]
         found.append(Border(kind, score, threshold, tuple(passing[:most]), tuple(failing[:most])))
     return found
 
@@ -61,13 +61,13 @@ def weakest(items: Sequence[Entry], limits: Mapping[str, Threshold], most: int) 
     for clip in clips:
         for score, value in values(clip).items():
             if score in limits and math.isfinite(value):
-                columns[score].append(_goodness(value, limits[score]))
+                columns[score].append(limits[score].goodness(value))
     for column in columns.values():
         column.sort()
     ranked = []
     for clip in clips:
         standing = [
-            (bisect_left(columns[score], _goodness(value, limits[score])) / len(columns[score]), score, value)
+            (bisect_left(columns[score], limits[score].goodness(value)) / len(columns[score]), score, value)
             for score, value in values(clip).items()
             if score in columns and math.isfinite(value) and columns[score][0] < columns[score][-1]
         ]
@@ -75,7 +75,3 @@ def weakest(items: Sequence[Entry], limits: Mapping[str, Threshold], most: int) 
             rank, score, value = min(standing)
             ranked.append((rank, clip.item_id, Item(clip, score, value)))
     return [item for _, _, item in sorted(ranked, key=lambda row: row[:2])[:most]]
-
-
-def _goodness(value: float, threshold: Threshold) -> float:
-    return value if threshold.is_least else -value

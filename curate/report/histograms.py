@@ -35,7 +35,7 @@ class Histogram:
     bars: tuple[Bar, ...]
     ticks: tuple[tuple[float, str], ...]  # position, label
     threshold: Threshold | None
-    threshold_at: float | None
+    threshold_at: tuple[float, ...]  # positions
     n_kept: int
     n_other: int
     n_beyond: int  # counted in the outermost bars
@@ -87,7 +87,7 @@ def _histogram(
         bars=bars,
         ticks=tuple((round(100 * (at - low) / (high - low), 2), text) for at, text in ticks(low, high)),
         threshold=threshold,
-        threshold_at=round(100 * (threshold.value - low) / (high - low), 2) if threshold else None,
+        threshold_at=tuple(round(100 * (at - low) / (high - low), 2) for at in (threshold.bounds if threshold else ())),
         n_kept=len(kept),
         n_other=len(other),
         n_beyond=sum(value < low or value > high for value in ordered),
@@ -102,7 +102,7 @@ def _axis(ordered: Sequence[float], threshold: Threshold | None) -> tuple[float,
     if low == high:
         low, high = ordered[0], ordered[-1]
     if threshold:
-        low, high = min(low, threshold.value), max(high, threshold.value)
+        low, high = min(low, *threshold.bounds), max(high, *threshold.bounds)
     pad = (high - low) * 0.02
     return (low if low == 0 else low - pad), high + pad
 

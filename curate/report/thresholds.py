@@ -11,7 +11,12 @@ from typing import Any
 from curate.ledger_queries import Entry
 
 SETTINGS = "settings.json"
-_ALIASES = {"min_res": ("native_side", "short_side"), "max_frames": ()}  # longer spans are cut in parts, not dropped
+_ALIASES = {
+    "min_res": ("native_side", "short_side"),
+    "max_frames": (),  # longer spans are cut in parts, not dropped
+    "max_yaw": ("yaw_mean",),
+}
+_OF_SIZE = frozenset(("max_yaw",))  # bounds the value without its sign
 
 
 @dataclass(frozen=True)
@@ -22,9 +27,23 @@ class Threshold:
     value: float
     is_least: bool
 
+    @property
+    def bounds(self) -> tuple[float, ...]:
+        """Where it stands on the axis of the score: on both sides of 0 where it bounds the value without its sign."""
+        return (-self.value, self.value) if self.setting in _OF_SIZE else (self.value,)
+
+    def goodness(self, value: float) -> float:
+        """The value such that more is better."""
+        value = abs(value) if self.setting in _OF_SIZE else value
+        return value if self.is_least else -value
+
     def passes(self, value: float) -> bool:
         """Whether a value is on the kept side."""
-        return value >= self.value if self.is_least else value <= self.value
+        return self.goodness(value) >= self.goodness(self.value)
+
+    def distance(self, value: float) -> float:
+        """How far a value is from it, on either side."""
+        return abs(self.goodness(value) - self.goodness(self.value))
 
     @property
     def text(self) -> str:

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
-from curate import Settings
+from curate import Settings, manifest
 from curate.commands.dataset import purge as command
 from curate.errors import UserError
 from curate.ledger_queries import read
@@ -104,6 +104,20 @@ def test_a_purge_that_was_killed_is_finished_by_the_next(dataset: Path) -> None:
     assert not analysis.exists()
     assert again.tombstones[0].reason == "first"
     assert verify(dataset).faults == ()
+
+
+def test_what_stays_keeps_its_person_and_split(dataset: Path) -> None:
+    first, *others = rows(dataset)
+    known = [{**row, "identity_id": "p0", "split": "test"} for row in (first, *others)]
+    for row in known[1:]:
+        row["duplicate_of"] = first["clip_id"]
+    manifest.write(dataset, known)
+    purge(dataset, [first["clip_id"]])
+    heir = others[0]["clip_id"]
+    assert [(row["identity_id"], row["split"], row["duplicate_of"]) for row in rows(dataset)] == [
+        ("p0", "test", None),
+        *[("p0", "test", heir)] * (len(others) - 1),
+    ]
 
 
 @pytest.mark.parametrize("step", ["_forget", "manifest.write", "_files"])

@@ -209,7 +209,7 @@ def test_a_histogram_counts_every_value_once(numbers: list[tuple[float, bool]], 
     assert [sum(column) for column in zip(*counted, strict=True)] == [plot.n_kept, plot.n_other]
     assert max(bar.kept + bar.other for bar in plot.bars) == pytest.approx(100, abs=0.02)
     assert all(0 <= at <= 100 for at, _ in plot.ticks)
-    assert 0 <= (plot.threshold_at or 0) <= 100
+    assert all(0 <= at <= 100 for at in plot.threshold_at)
     assert plot.n_beyond <= 2 + len(numbers) // 50
 
 
@@ -231,6 +231,20 @@ def test_the_weakest_clips_are_those_that_stand_lowest_in_any_score() -> None:
         ("v/c1", "face_score"),
         ("v/c2", "flat"),
     ]
+
+
+def test_a_bound_of_the_angle_bounds_both_sides() -> None:
+    limits = thresholds({"max_yaw": 30.0})
+    items = [
+        entry(f"v/c{i}", "clip", "kept" if abs(yaw) <= 30 else "dropped", scores={"yaw_mean": yaw})
+        for i, yaw in enumerate((-80.0, -31.0, -29.5, 0.0, 28.0, 33.0))
+    ]
+    (border,) = borders(items, limits, most=2)
+    assert [item.value for item in border.passing] == [-29.5, 28.0]
+    assert [item.value for item in border.failing] == [-31.0, 33.0]
+    plot = next(plot for plot in histograms(items, limits) if plot.name == "yaw_mean")
+    assert len(plot.threshold_at) == 2
+    assert weakest(items, limits, 1)[0].value == -29.5
 
 
 def test_thresholds_are_those_that_the_dataset_states(dataset: Path) -> None:

@@ -82,6 +82,11 @@ def drop(out: Path) -> None:
         db.execute("UPDATE items SET verdict = 'dropped' WHERE item_id = (SELECT min(clip_id) FROM clips)")
 
 
+def change_person(out: Path) -> None:
+    with duckdb.connect(str(out / "ledger.duckdb")) as db:
+        db.execute("""UPDATE clips SET manifest = json_merge_patch(manifest, '{"identity_id": "of a list"}')""")
+
+
 def lose_ledger(out: Path) -> None:
     (out / "ledger.duckdb").unlink()
 
@@ -99,6 +104,7 @@ def lose_ledger(out: Path) -> None:
         (lose_lines, "manifest.jsonl: is not there", "once more"),
         (forget, "is in manifest.parquet and not in ledger.duckdb", "once more"),
         (drop, "not kept by ledger.duckdb", "once more"),
+        (change_person, "manifest.parquet and ledger.duckdb differ in identity_id", "once more"),
         (lose_ledger, "ledger.duckdb: is not there", "once more"),
     ],
 )
@@ -113,6 +119,12 @@ def test_every_fault_is_named_with_its_mend(
     assert mend in named[0].split("; mend: ")[1]
     found = json.loads(CliRunner().invoke(verify, [str(dataset), "--json"]).stdout)
     assert len(found["faults"]) == len(done.stdout.splitlines()) - 1
+
+
+def test_persons_splits_and_duplicates_may_be_known_to_the_manifest_alone(dataset: Path) -> None:
+    changed = [{**row, "identity_id": "p0", "split": "test", "duplicate_of": "x"} for row in rows(dataset)]
+    manifest.write(dataset, changed)
+    assert check(dataset).faults == ()
 
 
 def test_a_folder_without_manifest_is_wrong_use(tmp_path: Path) -> None:
