@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from curate.perception.interface import Detector, Identifier, Landmarker, PoseEstimator
 
 # Detectors that are classes of their own; the others are specs of kind "detector".
-DETECTORS = {"mtcnn": "curate.perception.mtcnn:Mtcnn"}
+DETECTORS = {"insightface": "curate.perception.scrfd:Scrfd", "mtcnn": "curate.perception.mtcnn:Mtcnn"}
 
 
 def detector_names() -> list[str]:
