@@ -228,7 +228,8 @@ def test_variable_names_another_file(places, detector, monkeypatch, by):
     assert info.sha256 == sha256_file(other) != detector.info.sha256
     assert info.licence.startswith("as the source of the file says")
     other.unlink()
-    with pytest.raises(MissingPrerequisite, match=rf"scrfd_500m\.onnx.*{'correct it' if by == 'path' else scrfd.VARIABLE}"):
+    mend = "correct it" if by == "path" else weights.VARIABLE
+    with pytest.raises(MissingPrerequisite, match=rf"scrfd_500m\.onnx.*{mend}"):
         load_detector("insightface")
 
 
