@@ -81,14 +81,6 @@ def tombstones(out: Path) -> dict[str, Tombstone]:
     return found
 
 
-def is_purged(stones: Mapping[str, Tombstone], *, video_id: str, sha256: str | None) -> bool:
-    """Whether a whole video must not be worked on: one with its id, or with its bytes under any name, was purged."""
-    return any(
-        stone.is_video and (stone.video_id == video_id or bool(sha256 and stone.sha256 == sha256))
-        for stone in stones.values()
-    )
-
-
 @dataclass(frozen=True)
 class Purged:
     """What was taken out."""

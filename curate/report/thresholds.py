@@ -10,7 +10,6 @@ from typing import Any
 
 from curate.ledger_queries import Entry
 
-SETTINGS = "settings.json"
 _ALIASES = {
     "min_res": ("native_side", "short_side"),
     "max_frames": (),  # longer spans are cut in parts, not dropped
@@ -81,7 +80,7 @@ def plausible(limits: Mapping[str, Threshold], items: Sequence[Entry]) -> dict[s
 
 def selection_settings(out: Path) -> tuple[dict[str, Any], bool]:
     """The thresholds that the dataset was decided with, and whether it says so itself (else they are the defaults)."""
-    from curate.settings import SelectionSettings
+    from curate.settings import SETTINGS, SelectionSettings
 
     path = out / SETTINGS
     if path.is_file():

@@ -28,7 +28,8 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("finished")
     (folder / "in").mkdir()
     video.write_video(folder / "in" / NAMED, textured(40, 1), 25, sound=(textured(1, 2)[0][:, 0, 0] / 255.0, 100))
-    video.write_video(folder / "in" / "long.mp4", [*textured(40, 3), *textured(40, 5)], 25)
+    scenes = [textured(1, seed)[0] for seed in (3, 5)]
+    video.write_video(folder / "in" / "long.mp4", [scene for scene in scenes for _ in range(40)], 25)
     video.write_video(folder / "in" / "short.mp4", textured(15, 4), 25)
     encode(folder / "in" / "small.mp4", 30, size=(48, 48), rate=Fraction(25))
     (folder / "in" / "broken.mp4").write_text("no video")

@@ -248,6 +248,7 @@ def test_a_bound_of_the_angle_bounds_both_sides() -> None:
 
 
 def test_thresholds_are_those_that_the_dataset_states(dataset: Path) -> None:
+    (dataset / "settings.json").unlink(missing_ok=True)
     assert selection_settings(dataset)[1] is False
     (dataset / "settings.json").write_text(json.dumps({"selection": {"min_res": 64, "min_sharpness": 0.3, "crf": 16}}))
     stated, known = selection_settings(dataset)
