@@ -31,7 +31,9 @@ class Middle:
         height, width = frames.shape[1:3]
         size = min(height, width) / 2
         box = [width / 2 - size / 2, height / 2 - size / 2, width / 2 + size / 2, height / 2 + size / 2]
-        face = Faces(np.array([box], np.float32), np.ones(1, np.float32), np.zeros((1, 5, 2), np.float32))
+        eyes_nose_mouth = [(-0.2, -0.15), (0.2, -0.15), (0.0, 0.05), (-0.15, 0.25), (0.15, 0.25)]
+        points = [[(width / 2 + x * size, height / 2 + y * size) for x, y in eyes_nose_mouth]]
+        face = Faces(np.array([box], np.float32), np.ones(1, np.float32), np.array(points, np.float32))
         return [face] * len(frames)
 
 
