@@ -2,8 +2,8 @@
 
     python benchmarks/listed_clips.py VIDEO
 
-VIDEO, of 1280 x 720, is played again and again into a chunk of 60 s; nine tubes of it are cut both ways with the same
-x264 settings (crf 23, medium, a keyframe every 250). One FFmpeg command a tube is what TalkingHead-1KH's own script
+VIDEO, of 1280 x 720, is played again and again for a minute; nine tubes of it are cut both ways with the same x264
+settings (crf 23, medium, a keyframe every 250). One FFmpeg command a tube is what TalkingHead-1KH's own script
 does: decode all, `trim` to frames S to E without resetting their time stamps, `crop`, encode. An FFmpeg that keeps the
 frame rate constant, as those of that time did, then writes a frozen frame for every frame before S. FFmpeg is that of
 the imageio-ffmpeg wheel.
@@ -28,18 +28,19 @@ from curate.lists.tube import RefBox, Span, Tube
 from curate.settings import SelectionSettings
 
 PUBLISHED = "one command a tube, as published"
-FRAMES, FPS = 1800, 30
-# start, length in frames, left, top, side: squares of 256 to 640 pixels, 1,114 frames in all, as a listed chunk has
+FRAMES, FPS = 1810, 30
+# First and last frame, left, top, right, bottom: TalkingHead-1KH's nine training tubes of its chunk --Y9imYnfBw_0000
+# (metadata under the MIT licence), 1,118 frames in all.
 TUBES = (
-    (0, 90, 504, 62, 288),
-    (120, 200, 320, 40, 640),
-    (340, 70, 700, 100, 256),
-    (500, 150, 200, 80, 512),
-    (640, 124, 600, 120, 400),
-    (900, 100, 400, 20, 688),
-    (1100, 130, 100, 200, 320),
-    (1310, 150, 512, 128, 448),
-    (1600, 100, 640, 64, 576),
+    (0, 271, 504, 63, 792, 351),
+    (1015, 1107, 488, 23, 824, 359),
+    (1154, 1253, 437, 0, 853, 384),
+    (1254, 1285, 541, 25, 845, 329),
+    (1286, 1409, 443, 19, 811, 387),
+    (1410, 1474, 499, 18, 835, 354),
+    (1583, 1803, 431, 31, 815, 415),
+    (272, 423, 493, 60, 781, 348),
+    (424, 482, 519, 76, 791, 348),
 )
 
 
@@ -63,16 +64,17 @@ def make_chunk(source: Path, chunk: Path) -> None:
 
 def one_command_a_tube(chunk: Path, folder: Path, *, constant_rate: bool = False, reset: bool = False) -> None:
     clock, mode = ",setpts=PTS-STARTPTS" if reset else "", ("-fps_mode", "cfr") if constant_rate else ()
-    for start, length, left, top, side in TUBES:
-        chain = f"trim=start_frame={start}:end_frame={start + length}{clock},crop={side}:{side}:{left}:{top}"
+    for start, last, left, top, right, bottom in TUBES:
+        box = f"{right - left}:{bottom - top}:{left}:{top}"
+        chain = f"trim=start_frame={start}:end_frame={last + 1}{clock},crop={box}"
         x264 = ("-c:v", "libx264", "-crf", 23, "-preset", "medium")
         ffmpeg("-i", chunk, "-vf", chain, *mode, *x264, folder / f"{start}.mp4")
 
 
 def one_pass(chunk: Path, folder: Path) -> None:
     tubes = [
-        Tube(str(start), "chunk", Span(start, start + length, "frame"), RefBox(x, y, x + side, y + side, 1280, 720))
-        for start, length, x, y, side in TUBES
+        Tube(str(start), "chunk", Span(start, last + 1, "frame"), RefBox(left, top, right, bottom, 1280, 720))
+        for start, last, left, top, right, bottom in TUBES
     ]
     settings = SelectionSettings(min_res=64, size="native", crf=23, keyint=250)
     headers = read_headers(chunk, "chunk")

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from curate import video
 from curate.errors import BadVideo
 from curate.faces import FaceSampler
-from curate.perception.interface import Detector
+from curate.frame import Frame
+from curate.perception.interface import Detector, Identifier
+from curate.quality import Envelope, FaceScores, Overlay, Screen, ScreenScores, SyncHint, sync_hint
 from curate.settings import AnalysisSettings
 from curate.shots import SHORT_SIDE, Shot, ShotDetector
 from curate.tracks import Track, link
-from curate.video import VideoInfo
+from curate.video import AUDIO_RATE, VideoInfo
 
 MAX_STEP_S = 10.0  # between two frames of a video; where it is more, time stamps are damaged
 
@@ -29,6 +34,7 @@ class Analysis:
     times: tuple[float, ...] | None  # seconds of every frame; None: frame / fps to within a millisecond
     shots: tuple[Shot, ...]
     tracks: tuple[Track, ...]
+    screen: ScreenScores | None = None  # of the whole picture; None: nobody looked
 
     def time_of(self, frame: int) -> float:
         """Seconds at which a frame is shown; `n_frames` gives the video's end."""
@@ -57,35 +63,54 @@ class Analysis:
             n_frames=value["n_frames"],
             times=None if value["times"] is None else tuple(value["times"]),
             shots=tuple(Shot(**shot) for shot in value["shots"]),
-            tracks=tuple(
-                Track(
-                    **{
-                        **track,
-                        "frames": tuple(track["frames"]),
-                        "boxes": tuple(tuple(box) for box in track["boxes"]),
-                        "scores": tuple(track["scores"]),
-                    }
-                )
-                for track in value["tracks"]
-            ),
+            tracks=tuple(_track(track) for track in value["tracks"]),
+            screen=value["screen"] and _screen(value["screen"]),
         )
 
 
-def analyse(path: Path, video_id: str, detector: Detector, settings: AnalysisSettings) -> Analysis:
+def _track(value: dict[str, Any]) -> Track:
+    columns = {
+        "frames": tuple(value["frames"]),
+        "boxes": tuple(tuple(box) for box in value["boxes"]),
+        "scores": tuple(value["scores"]),
+        "looks": tuple(FaceScores(**looks) for looks in value["looks"]),
+        "hashes": tuple(value["hashes"]),
+        "embedding": value["embedding"] and tuple(value["embedding"]),
+        "sync": value["sync"] and SyncHint(**value["sync"]),
+    }
+    return Track(**{**value, **columns})
+
+
+def _screen(value: dict[str, Any]) -> ScreenScores:
+    overlays = tuple(Overlay(tuple(one["box"]), one["share"]) for one in value["overlays"])
+    return ScreenScores(**{**value, "letterbox": tuple(value["letterbox"]), "overlays": overlays})
+
+
+def analyse(
+    path: Path, video_id: str, detector: Detector, settings: AnalysisSettings, identifier: Identifier | None = None
+) -> Analysis:
     """Decode `path` once; memory does not grow with its length. `BadVideo` where it cannot be decoded."""
     info = video.info(path)
     if info.fps <= 0:
         raise BadVideo(f"{path.name}: the container states no frame rate")
-    shots = ShotDetector(info.fps)
-    faces = FaceSampler(detector, round(info.fps * settings.detect_every_s), settings.short_side)
+    stride = round(info.fps * settings.detect_every_s)
+    shots, screen = ShotDetector(info.fps), Screen(every=stride)
+    faces = FaceSampler(detector, stride, settings.short_side, identifier)
+    envelope, sound_start = Envelope(AUDIO_RATE), None
     times: list[float] = []
-    for frame in video.frames(path):
-        if (frame.width, frame.height) != (info.width, info.height):
-            raise BadVideo(f"{path.name}: the frame size changes at frame {frame.index}")
-        if times and frame.time_s - times[-1] > MAX_STEP_S:
-            raise BadVideo(f"{path.name}: frame {frame.index} comes {frame.time_s - times[-1]:.0f} s after the last")
-        faces.feed(frame, shots.feed(frame.rgb(SHORT_SIDE)))
-        times.append(round(frame.time_s, 6))
+    for item in video.frames_and_sound(path):
+        if not isinstance(item, Frame):
+            sound_start = (item.time or 0.0) if sound_start is None else sound_start
+            envelope.feed(item.to_ndarray().mean(axis=0, dtype=np.float32))
+            continue
+        if (item.width, item.height) != (info.width, info.height):
+            raise BadVideo(f"{path.name}: the frame size changes at frame {item.index}")
+        if times and item.time_s - times[-1] > MAX_STEP_S:
+            raise BadVideo(f"{path.name}: frame {item.index} comes {item.time_s - times[-1]:.0f} s after the last")
+        small = item.rgb(SHORT_SIDE)
+        screen.feed(small)
+        faces.feed(item, shots.feed(small))
+        times.append(round(item.time_s, 6))
     faces.finish()
     found = shots.shots()
     tracks = link(
@@ -95,6 +120,8 @@ def analyse(path: Path, video_id: str, detector: Detector, settings: AnalysisSet
         min_iou=settings.track_iou,
         max_gap=max(1, round(settings.track_gap_s * info.fps)),
     )
+    if sound_start is not None:
+        tracks = [_with_sync(track, times, envelope.values(), sound_start) for track in tracks]
     regular = all(abs(time - index / info.fps) < 1e-3 for index, time in enumerate(times))
     return Analysis(
         video_id=video_id,
@@ -104,4 +131,10 @@ def analyse(path: Path, video_id: str, detector: Detector, settings: AnalysisSet
         times=None if regular else tuple(times),
         shots=tuple(found),
         tracks=tuple(tracks),
+        screen=screen.scores(),
     )
+
+
+def _with_sync(track: Track, times: list[float], envelope: NDArray[np.float32], sound_start: float) -> Track:
+    at = np.array([times[frame] for frame in track.frames]) - sound_start
+    return replace(track, sync=sync_hint(at, np.array([looks.mouth for looks in track.looks]), envelope))

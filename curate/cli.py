@@ -6,8 +6,14 @@ from pathlib import Path
 
 import click
 
+from curate.commands.audit import audit
 from curate.commands.build import build
-from curate.console import Commands, print_counts, print_json, say
+from curate.commands.dataset import export, purge, report, stats, verify
+from curate.commands.doctor import doctor
+from curate.commands.lists import lists
+from curate.commands.plan import plan
+from curate.commands.redecide import redecide
+from curate.console import Commands, print_json, say
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -16,7 +22,8 @@ def main() -> None:
     """Turn raw videos into square, single-face clips with a manifest, and explain everything that was dropped."""
 
 
-main.add_command(build)
+for verb in (audit, build, doctor, export, lists, plan, purge, redecide, report, stats, verify):
+    main.add_command(verb)
 
 
 @main.command()
@@ -111,22 +118,3 @@ def gallery(out: Path, people: int, size: int, seed: int) -> None:
     from curate.synth.gallery import write_gallery
 
     click.echo(write_gallery(out, people=people, size=size, seed=seed))
-
-
-@main.command()
-@click.argument("dataset", type=click.Path(path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-def stats(dataset: Path, as_json: bool) -> None:
-    """Count a dataset's videos, shots, tracks and clips: kept, doubtful, dropped or failed, and why."""
-    from curate.errors import UserError
-    from curate.ledger import LEDGER, Ledger
-
-    path = dataset / LEDGER
-    if not path.is_file():
-        raise UserError(f"{dataset} has no {LEDGER}; make a dataset with: curate build --input VIDEOS --out {dataset}")
-    with Ledger(path) as ledger:
-        counts = ledger.counts()
-    if as_json:
-        print_json([dict(zip(("kind", "verdict", "reason", "count"), row, strict=True)) for row in counts])
-    else:
-        print_counts(counts)

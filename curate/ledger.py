@@ -9,7 +9,7 @@ import json
 import os
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,11 @@ CREATE TABLE IF NOT EXISTS clips (
     clip_id VARCHAR PRIMARY KEY,
     video_id VARCHAR NOT NULL,
     manifest JSON NOT NULL        -- the clip's manifest row
+);
+CREATE TABLE IF NOT EXISTS traces (
+    clip_id VARCHAR PRIMARY KEY,
+    video_id VARCHAR NOT NULL,
+    trace JSON NOT NULL           -- what tells near-duplicates and persons: Trace
 );
 """
 
@@ -82,6 +87,16 @@ class SourceFile:
     def is_copy(self) -> bool:
         """Whether another file has the same bytes; the id of a copy holds its path."""
         return "@" in self.video_id
+
+
+@dataclass(frozen=True)
+class Trace:
+    """What tells a clip's near-duplicates and who is seen in it."""
+
+    clip_id: str
+    track: int
+    hashes: tuple[tuple[float, int], ...]  # seconds of the video, hashes.face_hash
+    embedding: tuple[float, ...] | None  # of unit length
 
 
 class Ledger:
@@ -126,7 +141,13 @@ class Ledger:
         rows = self._db.execute("SELECT item_id, attempts FROM items WHERE kind = 'video'").fetchall()
         return {str(row[0]): int(row[1]) for row in rows}
 
-    def replace(self, source: SourceFile, items: Sequence[Item], clips: Sequence[dict[str, Any]]) -> list[str]:
+    def replace(
+        self,
+        source: SourceFile,
+        items: Sequence[Item],
+        clips: Sequence[dict[str, Any]],
+        traces: Sequence[Trace] = (),
+    ) -> list[str]:
         """Store all rows of one video in one transaction, in place of what was there; gives the paths (in the dataset)
         of clips that are no longer wanted."""
         db = self._db
@@ -136,6 +157,10 @@ class Ledger:
             old = {json.loads(row[0])["path"] for row in rows}
             db.execute("DELETE FROM clips WHERE video_id = ?", [source.video_id])
             db.execute("DELETE FROM items WHERE video_id = ?", [source.video_id])
+            db.execute("DELETE FROM traces WHERE video_id = ?", [source.video_id])
+            for trace in traces:
+                values = [trace.clip_id, source.video_id, json.dumps(asdict(trace))]
+                db.execute("INSERT INTO traces VALUES (?, ?, ?)", values)
             for item in items:
                 values = [*vars(item).values()]
                 values[-1] = json.dumps(item.scores, sort_keys=True)
@@ -156,6 +181,16 @@ class Ledger:
         """The manifest rows of all clips, in the order of their ids."""
         rows = self._db.execute("SELECT manifest FROM clips ORDER BY clip_id").fetchall()
         return [json.loads(row[0]) for row in rows]
+
+    def effort(self, video_id: str) -> tuple[int, float | None, float | None]:
+        """Attempts, wall and CPU seconds of a video; 0 and None where it has no row."""
+        row = self._db.execute("SELECT attempts, wall_s, cpu_s FROM items WHERE item_id = ?", [video_id]).fetchone()
+        return (0, None, None) if row is None else (int(row[0]), row[1], row[2])
+
+    def traces(self) -> list[tuple[str, Trace]]:
+        """Video and trace of all clips that have one, in the order of clip ids."""
+        rows = self._db.execute("SELECT video_id, trace FROM traces ORDER BY clip_id").fetchall()
+        return [(str(row[0]), _trace(json.loads(row[1]))) for row in rows]
 
     def failures(self) -> list[tuple[str, str]]:
         """File and reason of every video that failed."""
@@ -201,3 +236,8 @@ def _raise_of_disk(error: BaseException, path: Path) -> None:
     for code in (*DISK_FULL, *NO_ACCESS):
         if os.strerror(code) in str(error):
             raise OSError(code, os.strerror(code), str(path)) from error
+
+
+def _trace(value: dict[str, Any]) -> Trace:
+    hashes = tuple((float(time), int(hash_)) for time, hash_ in value["hashes"])
+    return Trace(value["clip_id"], value["track"], hashes, value["embedding"] and tuple(value["embedding"]))

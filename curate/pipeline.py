@@ -13,13 +13,15 @@ from curate import engine as engines
 from curate import manifest, video
 from curate.console import milestone, progress, say
 from curate.errors import BadVideo, UserError
-from curate.files import DISK_FULL, NO_ACCESS, printable, remove_partials
+from curate.files import DISK_FULL, NO_ACCESS, printable, remove_partials, write_json
+from curate.finish import finished
 from curate.ledger import LEDGER, Ledger
 from curate.lists.tube import VideoList
-from curate.settings import Settings
+from curate.rows import VideoResult, VideoTask, failure
+from curate.settings import SETTINGS, Settings
 from curate.sources import Absent, Present, find_videos, from_folder
 from curate.survey import Survey
-from curate.worker import VideoResult, VideoTask, failure, process
+from curate.worker import process
 
 if TYPE_CHECKING:
     from curate.download.options import Options
@@ -71,6 +73,7 @@ def build(
     out.mkdir(parents=True, exist_ok=True)
     with Ledger(out / LEDGER) as ledger, progress() as bar, ExitStack() as stack:
         remove_partials(out)
+        write_json(out / SETTINGS, settings.model_dump())
         survey = Survey(out, settings, ledger)
         if isinstance(source, VideoList):
             origin: Iterable[Present | Absent] = from_list(source, out, videos, download, survey.is_settled)
@@ -96,14 +99,14 @@ def build(
             file = survey.finished(task)
             if rows.items[0].error_class not in (None, BadVideo.error_class):
                 file = replace(file, settings="")  # not the video's fault: the next run tries again
-            for obsolete in ledger.replace(file, rows.items, rows.clips):
+            for obsolete in ledger.replace(file, rows.items, rows.clips, rows.traces):
                 (out / obsolete).unlink(missing_ok=True)
                 clips -= 1
             clips += len(rows.clips)
             hours += rows.seconds / 3600
             tell(1 + survey.write_notes(ledger))
         tell(survey.write_notes(ledger))
-        manifest_rows = ledger.manifest_rows()
+        manifest_rows = finished(ledger.manifest_rows(), ledger.traces(), settings.dataset)
         return Report(
             videos=count,
             done_before=survey.done_before,

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
 from curate import framing
@@ -164,22 +163,39 @@ def _plan(track: Track, start: int, end: int, analysis: Analysis, settings: Sele
     else:
         box, moved = framing.square(union, longer, frame, settings.convention, settings.box_policy)
         path = ()
-    plan = ClipPlan(track.index, start, end, box, KEPT, scores=_scores(track, boxes), path=path)
+    plan = ClipPlan(track.index, start, end, box, KEPT, scores=_scores(track, start, end, analysis), path=path)
     windows = [plan.window(known) for known in track.frames_of(start, end)]
     others = _others(track, start, end, plan, analysis)
     verdict = _verdict(boxes.tolist(), windows, others, settings, typical=float(np.percentile(sizes, 95)), moved=moved)
+    if verdict == KEPT:
+        verdict = _by_scores(plan.scores, analysis.has_audio(start, end), settings)
     return replace(plan, verdict=verdict, overlap_tracks=sum(share > 0 for share in others))
 
 
-def _scores(track: Track, boxes: NDArray[np.float64]) -> dict[str, float]:
+def _scores(track: Track, start: int, end: int, analysis: Analysis) -> dict[str, float]:
+    """Scores of a clip: medians, means and ranges over its looked-at frames."""
+    boxes = track.known(start, end)
     centres, sizes = (boxes[:, :2] + boxes[:, 2:]) / 2, (boxes[:, 2:] - boxes[:, :2]).max(axis=1)
-    return {
+    looks = [looks for frame, looks in zip(track.frames, track.looks, strict=False) if start <= frame < end]
+    scores = {
         "face_score": track.face_score,
         "face_rate": track.face_rate,
         "face_side": float(sizes.mean()),
         # how far the face's centre strays, in face sides: 0 for a still head
         "motion": float(np.linalg.norm(centres - centres.mean(axis=0), axis=1).mean() / sizes.mean()),
     }
+    for name in ("sharpness", "brightness", "contrast", "occlusion") if looks else ():
+        scores[name] = round(float(np.median([getattr(one, name) for one in looks])), 4)
+    for name in ("yaw", "pitch", "roll"):
+        angles = [value for one in looks if (value := getattr(one, name)) is not None]
+        if angles:
+            scores[f"{name}_mean"] = round(float(np.mean(angles)), 2)
+            scores[f"{name}_range"] = round(float(np.ptp(angles)), 2)
+    if track.sync is not None:
+        scores["sync"], scores["sync_lag_s"] = track.sync.correlation, track.sync.lag_s
+    if analysis.screen is not None:
+        scores["overlay"] = analysis.screen.overlay
+    return scores
 
 
 def _verdict(
@@ -202,6 +218,21 @@ def _verdict(
         return Verdict("dropped", f"native side {side} < {settings.min_res}")
     if any(share > MAX_OTHER_FACE for share in others):
         return Verdict("dropped", "another face in the crop")
+    return KEPT
+
+
+def _by_scores(scores: dict[str, float], has_sound: bool, settings: SelectionSettings) -> Verdict:
+    """The thresholds that are set; a score that is not known passes."""
+    for name, least in (("sharpness", settings.min_sharpness), ("brightness", settings.min_brightness)):
+        if least is not None and scores.get(name, least) < least:
+            return Verdict("dropped", f"{name} {scores[name]:.3f} < {least:g}")
+    for name, most in (("occlusion", settings.max_occlusion), ("overlay", settings.max_overlay)):
+        if most is not None and scores.get(name, most) > most:
+            return Verdict("dropped", f"{name} {scores[name]:.3f} > {most:g}")
+    if settings.max_yaw is not None and abs(scores.get("yaw_mean", 0.0)) > settings.max_yaw:
+        return Verdict("dropped", f"mean yaw {scores['yaw_mean']:.0f} beyond {settings.max_yaw:g} degrees")
+    if settings.need_sound and not has_sound:
+        return Verdict("dropped", "no sound")
     return KEPT
 
 

@@ -11,7 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from curate.files import sha256_text
 from curate.framing import CONVENTIONS, Box, Convention, Policy
 
-STAGE_VERSION = 5  # raised when a stage decides or writes differently: results of older versions are made again
+SETTINGS = "settings.json"  # what the dataset in its folder was last built with
+STAGE_VERSION = 6  # raised when a stage decides or writes differently: results of older versions are made again
 
 
 class _Settings(BaseModel):
@@ -27,6 +28,7 @@ class AnalysisSettings(_Settings):
     """What decides the scores: a change means decoding every video again."""
 
     detector: str = "mtcnn"
+    identifier: str | None = None  # identity network: tells when another face takes a track's place, and who is who
     detect_every_s: float = Field(default=0.2, gt=0)  # seconds between frames in which faces are looked for
     short_side: int = Field(default=360, ge=64)  # faces are looked for at this size
     track_iou: float = Field(default=0.3, gt=0, lt=1)  # with the track's last box
@@ -46,6 +48,14 @@ class SelectionSettings(_Settings):
     max_flat: float = Field(
         default=0.38, ge=0, le=1
     )  # share of the face without texture; above it: doubtful, a drawing
+    min_sharpness: float | None = Field(
+        default=None, ge=0
+    )  # median over the clip's looked-at frames, as are the next two
+    min_brightness: float | None = Field(default=None, ge=0)
+    max_occlusion: float | None = Field(default=None, ge=0)
+    max_yaw: float | None = Field(default=None, gt=0)  # degrees, of the mean over the clip
+    max_overlay: float | None = Field(default=None, ge=0)  # share of the video's picture under logos and text
+    need_sound: bool = False
     guard_frames: int = Field(default=1, ge=0)  # left out on both sides of a cut
     crop: Literal["default", "fomm", "liveportrait", "talkinghead1kh"] = "default"  # framing.CONVENTIONS
     crop_scale: float | None = Field(default=None, ge=1)  # instead of the convention's
@@ -78,8 +88,22 @@ class SelectionSettings(_Settings):
         return (size, size) if isinstance(size, int) and width == height else (width, height)
 
 
+class DatasetSettings(_Settings):
+    """What is decided when all videos are done."""
+
+    same_person: float = Field(default=0.5, gt=0, lt=1)  # mean cosine from which two groups of clips are one person
+    splits: dict[str, float] | None = None  # weights by split, such as {"train": 8, "test": 2}; None: as lists say
+    seed: int = 0  # of the draw
+
+
 class Settings(_Settings):
     """All of a build."""
 
     analysis: AnalysisSettings = AnalysisSettings()
     selection: SelectionSettings = SelectionSettings()
+    dataset: DatasetSettings = DatasetSettings()
+
+    @property
+    def fingerprint(self) -> str:
+        """16 hex digits over what decides a video's clips: not over what is decided when all are done."""
+        return sha256_text(f"{self.analysis.fingerprint} {self.selection.fingerprint}")[:16]

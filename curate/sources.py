@@ -30,6 +30,7 @@ class Present:
     video_id: str | None = None  # None: content-derived
     wish: Wish | None = None  # None: the faces are looked for
     known: Mapping[str, str] = field(default_factory=dict)  # manifest columns
+    facts: Mapping[str, str] = field(default_factory=dict)  # what else is known of the video, for the ledger
     release: Callable[[], None] = _nothing  # called when the file is no longer needed
 
 

@@ -11,9 +11,10 @@ from stat import S_ISREG
 from curate.errors import BadVideo
 from curate.files import printable, sha256_file, sha256_text
 from curate.ledger import Item, Ledger, SourceFile
+from curate.purge import tombstones
+from curate.rows import VideoTask
 from curate.settings import Settings
 from curate.sources import Absent, Present, video_id
-from curate.worker import VideoTask
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ class Survey:
         rows = ledger.manifest_rows()
         self._lost = {str(row["video_id"]) for row in rows if not (out / str(row["path"])).is_file()}
         self._owners = {file.sha256: file.path for file in reversed(self._known.values()) if not file.is_copy}
+        self._purged = tombstones(out).values()
         self._open: dict[str, tuple[SourceFile, Callable[[], None]]] = {}
         self._notes: SimpleQueue[Note] = SimpleQueue()
         self.done_before = 0
@@ -104,12 +106,25 @@ class Survey:
         sha256 = before.sha256 if before else sha256_file(video.path)
         identity = video.video_id or video_id(video.path, sha256)
         file = SourceFile(video.name, stat.st_size, stat.st_mtime_ns, sha256, identity, self.fingerprint(video))
+        if any(tomb.is_video and (tomb.video_id == identity or tomb.sha256 == sha256) for tomb in self._purged):
+            self._notes.put(Note())
+            return None
         if video.wish is None and self._owners.setdefault(sha256, video.name) != video.name:
             self._notes.put(_copy(file, self._owners[sha256]))
             return None
         self._open[identity] = file, video.release
-        attempts = self._attempts.get(identity, 0) + 1
-        return VideoTask(video.path, identity, sha256, self._out, self._settings, attempts, video.wish, video.known)
+        return VideoTask(
+            path=video.path,
+            video_id=identity,
+            sha256=sha256,
+            out=self._out,
+            settings=self._settings,
+            attempts=self._attempts.get(identity, 0) + 1,
+            wish=video.wish,
+            known=video.known,
+            facts=video.facts,
+            purged=tuple(tomb for tomb in self._purged if tomb.video_id == identity),
+        )
 
     def _unreadable(self, video: Present, error: OSError) -> Note:
         name = printable(video.path.name)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from curate.faces import Detection
+from curate.identity import switches
+from curate.quality import FaceScores, SyncHint
 from curate.shots import Shot
 
 FloatBox = tuple[float, float, float, float]
@@ -23,8 +26,11 @@ class Track:
     frames: tuple[int, ...]
     boxes: tuple[FloatBox, ...]
     scores: tuple[float, ...]
-    flat: float  # median of quality.flat_share: high for drawings
+    looks: tuple[FaceScores, ...]  # at `frames`
+    hashes: tuple[int, ...]  # at `frames`
     looked_at: int  # frames of the span in which faces were looked for
+    embedding: tuple[float, ...] | None = None  # mean over `frames`, of unit length; None: nobody asked who it is
+    sync: SyncHint | None = None  # of mouth and sound
 
     @property
     def start(self) -> int:
@@ -35,6 +41,11 @@ class Track:
     def end(self) -> int:
         """One past the last frame."""
         return self.frames[-1] + 1
+
+    @property
+    def flat(self) -> float:
+        """Median share of the face without texture: high for drawings."""
+        return float(np.median([looks.flat for looks in self.looks]))
 
     @property
     def face_score(self) -> float:
@@ -77,19 +88,33 @@ def link(
             continue
         inside = [detection for detection in detections if shot.start <= detection.frame < shot.end]
         for chain in _link_shot(inside, min_iou, max_gap):
-            span = range(chain[0].frame, chain[-1].frame + 1)
-            tracks.append(
-                Track(
-                    index=len(tracks),
-                    shot=shot.index,
-                    frames=tuple(detection.frame for detection in chain),
-                    boxes=tuple(detection.box for detection in chain),
-                    scores=tuple(detection.score for detection in chain),
-                    flat=float(np.median([detection.flat for detection in chain])),
-                    looked_at=sum(frame in looked_at for frame in span),
-                )
-            )
+            tracks.extend(_track(len(tracks) + i, shot, part, looked_at) for i, part in enumerate(_by_person(chain)))
     return tracks
+
+
+def _by_person(chain: list[Detection]) -> list[list[Detection]]:
+    """A chain cut where another person takes the place, as far as embeddings tell."""
+    vectors = [detection.embedding for detection in chain]
+    if any(vector is None for vector in vectors):
+        return [chain]
+    edges = [0, *switches(np.stack([vector for vector in vectors if vector is not None])), len(chain)]
+    return [chain[a:b] for a, b in pairwise(edges)]
+
+
+def _track(index: int, shot: Shot, chain: list[Detection], looked_at: set[int]) -> Track:
+    vectors = np.array([d.embedding for d in chain if d.embedding is not None and np.isfinite(d.embedding).all()])
+    mean = vectors.mean(axis=0) if len(vectors) else None
+    return Track(
+        index=index,
+        shot=shot.index,
+        frames=tuple(detection.frame for detection in chain),
+        boxes=tuple(detection.box for detection in chain),
+        scores=tuple(detection.score for detection in chain),
+        looks=tuple(detection.looks for detection in chain if detection.looks is not None),
+        hashes=tuple(detection.hash for detection in chain),
+        looked_at=sum(frame in looked_at for frame in range(chain[0].frame, chain[-1].frame + 1)),
+        embedding=None if mean is None else tuple((mean / np.linalg.norm(mean)).round(4).tolist()),
+    )
 
 
 def _link_shot(detections: Sequence[Detection], min_iou: float, max_gap: int) -> list[list[Detection]]:

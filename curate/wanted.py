@@ -107,6 +107,7 @@ def _present(
         video_id=name,
         wish=wish,
         known={column: value for column, value in said.items() if value is not None},
+        facts={"retrieved": facts.retrieved, "title": facts.title or ""} if facts else {},
     )
 
 

@@ -55,6 +55,12 @@ GIGABYTE = 1_000_000_000
 )
 @click.option("--crf", type=click.IntRange(0, 51), default=16, show_default=True, help="x264's quality.")
 @click.option("--x264-preset", default="medium", show_default=True, help="x264's preset.")
+@click.option("--min-sharpness", type=float, default=None, help="Least sharpness of a face; `curate report` shows it.")
+@click.option("--min-brightness", type=float, default=None, help="Least brightness of a face, 0 to 1.")
+@click.option("--max-yaw", type=float, default=None, help="Most mean yaw of a clip, degrees.")
+@click.option("--need-sound", is_flag=True, help="Drop clips without sound.")
+@click.option("--splits", default=None, help="Draw splits by person, such as train=8,val=1,test=1.  [default: none]")
+@click.option("--identifier", default=None, help="Identity network: who is who, and no clip with two people in turn.")
 @click.option("--detector", default="mtcnn", show_default=True, help="Face detector.")
 @click.option("--workers", type=click.IntRange(1), default=None, help="Processes.  [default: one per core]")
 @click.option(
@@ -134,23 +140,37 @@ def _settings(options: dict[str, Any], *, listed: bool) -> Settings:
     from pydantic import ValidationError
 
     from curate.errors import UserError, unknown
-    from curate.perception import detector_names
-    from curate.settings import AnalysisSettings, SelectionSettings, Settings
+    from curate.perception import detector_names, network_names
+    from curate.settings import AnalysisSettings, DatasetSettings, SelectionSettings, Settings
 
-    names = ("min_res", "min_bitrate", "crop", "box_policy", "box_motion", "crf", "x264_preset")
+    names = ["min_res", "min_bitrate", "crop", "box_policy", "box_motion", "crf", "x264_preset"]
+    names += ["min_sharpness", "min_brightness", "max_yaw", "need_sound"]
     size = options["size"] or ("native" if listed else None)
     try:
         selection = SelectionSettings(
             **{name: options[name] for name in names}, size=int(size) if size and size.isdigit() else size
         )
-        analysis = AnalysisSettings(detector=options["detector"])
+        analysis = AnalysisSettings(detector=options["detector"], identifier=options["identifier"])
+        dataset = DatasetSettings(splits=options["splits"] and _shares(options["splits"]))
     except ValidationError as error:
         first = error.errors()[0]
         option = str(first["loc"][0]).replace("_", "-")
         raise UserError(f"--{option} {first['input']}: {first['msg']}") from error
     if options["detector"] not in detector_names():
         raise unknown("detector", options["detector"], detector_names())
-    return Settings(analysis=analysis, selection=selection)
+    if options["identifier"] not in (None, *network_names("identity")):
+        raise unknown("identity network", options["identifier"], network_names("identity"))
+    return Settings(analysis=analysis, selection=selection, dataset=dataset)
+
+
+def _shares(text: str) -> dict[str, float]:
+    from curate.errors import UserError
+
+    try:
+        pairs = [part.split("=") for part in text.split(",")]
+        return {name.strip(): float(share) for name, share in pairs}
+    except ValueError as error:
+        raise UserError(f"--splits {text}: names and weights are expected, such as train=8,val=1,test=1") from error
 
 
 def _download(options: dict[str, Any]) -> Options:

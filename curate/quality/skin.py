@@ -82,7 +82,7 @@ def _upright(picture: NDArray[np.uint8], box: Box, points: NDArray[np.floating] 
     """The face [48, 48, 3], turned, moved and scaled so that its points come close to their places."""
     from curate.perception.align import similarity_matrix, warp
 
-    if points is None:
+    if points is None or not np.ptp(np.asarray(points)):  # a detector without points repeats one
         left, top, right, bottom = box
         points = np.array([left, top]) + _IN_BOX * (right - left, bottom - top) - 0.5
     matrix = similarity_matrix(np.asarray(points, np.float64), _PLACES)

@@ -193,6 +193,28 @@ def test_a_dry_run_writes_nothing(videos: Path, tmp_path: Path) -> None:
 
 
 def test_stats_tell_why(built: Path) -> None:
-    rows = json.loads(curate("stats", built, "--json").stdout)
+    rows = json.loads(curate("stats", built, "--json").stdout)["counts"]
     assert {(row["kind"], row["verdict"]) for row in rows} >= {("video", "kept"), ("video", "failed"), ("clip", "kept")}
     assert curate("stats", built / "clips").returncode == 2
+
+
+def test_redecide_needs_no_decoding_and_can_be_undone(built: Path, tmp_path: Path) -> None:
+    out = tmp_path / "dataset"
+    subprocess.run(["cp", "-r", str(built), str(out)], check=True)
+    manifest, clips = (out / "manifest.parquet").read_bytes(), files(out)
+    sides = sorted(row["native_side"] for row in pq.read_table(out / "manifest.parquet").to_pylist())
+    limit = (sides[0] + sides[-1]) // 2 & ~1
+    plan = json.loads(curate("redecide", out, "--min-res", limit, "--dry-run", "--json").stdout)
+    assert (out / "manifest.parquet").read_bytes() == manifest
+    done = json.loads(curate("redecide", out, "--min-res", limit, "--json").stdout)
+    assert done["clips"] == plan["clips"] == sum(side >= limit for side in sides)
+    rows = pq.read_table(out / "manifest.parquet").to_pylist()
+    assert sorted(row["native_side"] for row in rows) == [side for side in sides if side >= limit]
+    assert all(row["width"] == 128 for row in rows)  # as they were written
+    assert len(done["dropped"]) == len(sides) - len(rows) > 0
+    assert curate("verify", out).returncode == 0
+    back = json.loads(curate("redecide", out, "--min-res", 128, "--json").stdout)
+    assert back["back"] == done["dropped"]
+    assert (out / "manifest.parquet").read_bytes() == manifest
+    assert {name: content for name, (_, content) in files(out).items()} == {k: v for k, (_, v) in clips.items()}
+    assert "name at least one threshold" in curate("redecide", out).stderr

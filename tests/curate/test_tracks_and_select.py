@@ -3,12 +3,14 @@
 from dataclasses import replace
 from itertools import pairwise
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from curate.analyse import Analysis
 from curate.faces import Detection
+from curate.quality import FaceScores
 from curate.select import select
 from curate.settings import SelectionSettings
 from curate.shots import Shot
@@ -22,7 +24,8 @@ SETTINGS = SelectionSettings(min_res=256)
 def face(
     frame: int, x: float = 640, y: float = 360, side: float = 200, score: float = 0.999, flat: float = 0.1
 ) -> Detection:
-    return Detection(frame, (x - side / 2, y - side / 2, x + side / 2, y + side / 2), score, flat)
+    looks = FaceScores(flat, 1.0, 0.5, 0.3, 0.1, 0.2, 5.0, 0.0, 0.0)
+    return Detection(frame, (x - side / 2, y - side / 2, x + side / 2, y + side / 2), score, looks)
 
 
 def tracks_of(detections: list[Detection], shots: list[Shot] | None = None, gap: int = 25) -> list[Track]:
@@ -191,3 +194,22 @@ def test_a_smooth_crop_follows_the_face_without_a_jump() -> None:
         assert left < 300 + 2 * at - 100
         assert right > 300 + 2 * at + 106
         assert (right - left, bottom - top) == (plan.native_side, plan.native_side)
+
+
+def test_thresholds_on_how_a_clip_looks() -> None:
+    def said(**thresholds: float | bool) -> set[str]:
+        return reasons(steady(), SETTINGS.model_copy(update=thresholds))
+
+    assert said(min_sharpness=0.9, min_brightness=0.5, max_occlusion=0.1, max_yaw=10.0) == {"kept: "}
+    assert "dropped: sharpness 1.000 < 1.5" in said(min_sharpness=1.5)
+    assert "dropped: brightness 0.500 < 0.6" in said(min_brightness=0.6)
+    assert "dropped: occlusion 0.100 > 0.05" in said(max_occlusion=0.05)
+    assert "dropped: mean yaw 5 beyond 4 degrees" in said(max_yaw=4.0)
+    assert "dropped: no sound" in said(need_sound=True)
+
+
+def test_a_track_is_cut_where_another_person_takes_the_place() -> None:
+    one, other = np.eye(8, dtype=np.float32)[:2]
+    seen = [replace(face(f), embedding=one if f < 100 else other) for f in range(0, 201, 5)]
+    assert [(track.start, track.end) for track in tracks_of(seen)] == [(0, 96), (100, 201)]
+    assert [track.embedding for track in tracks_of(seen)] == [tuple(one.tolist()), tuple(other.tolist())]
