@@ -105,8 +105,7 @@ class FaceOutput(NamedTuple):
 class FaceNet(nn.Module):
     """The second look, at the face alone: one trunk, heads for 68 landmarks, head rotation and expression.
 
-    Expressions are read from the whole, from what is seen at the landmarks that were found, from where these lie, and
-    from the rotation.
+    Expressions are read from the whole and, finer, from what is seen at the landmarks that were found.
     """
 
     def __init__(self) -> None:
@@ -120,28 +119,29 @@ class FaceNet(nn.Module):
         self.rotation = nn.Linear(192, 6)
         self.up14 = conv(128, 64, 1)
         self.join14 = conv(64, 64)
-        self.heatmaps = nn.Conv2d(64, LANDMARKS, 1)
         self.up28 = conv(64, 32, 1)
         self.join28 = conv(32, 32)
-        self.local = nn.Sequential(nn.Flatten(), nn.Linear(32 * len(EXPRESSIVE), 96), nn.ReLU(True))
-        self.expression = nn.Sequential(
-            nn.Linear(192 + 96 + LANDMARKS * 2 + 9, 128), nn.ReLU(True), nn.Linear(128, UNITS)
-        )
+        self.heatmaps = nn.Conv2d(32, LANDMARKS, 1)
+        self.up56 = conv(32, 16, 1)
+        self.join56 = conv(16, 16)
+        self.local = nn.Sequential(nn.Flatten(), nn.Linear((32 + 16) * len(EXPRESSIVE), 96), nn.ReLU(True))
+        self.expression = nn.Linear(192 + 96, UNITS)
 
     def forward(self, image: Tensor) -> FaceOutput:
         """[B, 3, 112, 112] in [0, 1] -> what is seen."""
-        at28 = self.stage28(self.stem((image - 0.5) * 4))
+        at56 = self.stem((image - 0.5) * 4)
+        at28 = self.stage28(at56)
         at14 = self.stage14(at28)
         at7 = self.stage7(at14)
         whole = self.gather(at7)
         up14 = self.join14(_twice(self.up14(at7)) + at14)
         up28 = self.join28(_twice(self.up28(up14)) + at28)
-        landmarks = expected_position(self.heatmaps(up14)) + self.coarse(whole).view(-1, LANDMARKS, 2)
+        up56 = self.join56(_twice(self.up56(up28)) + at56)
+        landmarks = expected_position(self.heatmaps(up28)) + self.coarse(whole).view(-1, LANDMARKS, 2)
         rotation = orthonormal(self.rotation(whole))
-        places, turn = landmarks.detach(), rotation.detach()
-        local = self.local(values_at(up28, places[:, EXPRESSIVE]))
-        shape = (places - places.mean(1, keepdim=True)).flatten(1) * 4
-        expression = self.expression(torch.cat((whole, local, shape, turn.flatten(1)), 1))
+        places = landmarks.detach()[:, EXPRESSIVE]
+        local = self.local(torch.cat((values_at(up28, places), values_at(up56, places)), 1))
+        expression = self.expression(torch.cat((whole, local), 1))
         return FaceOutput(landmarks, rotation, expression.sigmoid())
 
 

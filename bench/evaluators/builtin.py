@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from bench.evaluators import crops, shipped
+from bench.evaluators import crops, mirror, shipped
 from curate.perception import align
 from curate.perception.interface import Faces, Frames, NetworkInfo
 from models.evaluators import (
@@ -197,9 +197,18 @@ class BuiltinFace:
             rotation, expression = np.zeros((0, 3, 3), np.float32), np.zeros((0, UNITS), np.float32)
             return _FaceLook([], [], first.landmarks, rotation, expression)
         cut = [align.warp(frames[i], m, FACE_SIDE, FACE_SIDE) for i, m in zip(first.present, matrices, strict=True)]
-        landmarks, turned, active = run_each(self._network, cut)
-        places = _to_frames(landmarks, matrices, FACE_SIDE)
-        return _FaceLook(first.present, matrices, places, turned.numpy(), active.numpy())
+        seen = run_each(self._network, cut)
+        turned = run_each(self._network, [np.ascontiguousarray(picture[:, ::-1]) for picture in cut])
+        landmarks, rotation, expression = _mean_of_mirrored(seen, turned)
+        return _FaceLook(first.present, matrices, _to_frames(landmarks, matrices, FACE_SIDE), rotation, expression)
+
+
+def _mean_of_mirrored(seen: Sequence[Tensor], turned: Sequence[Tensor]) -> tuple[Tensor, Array, Array]:
+    """Means of what is seen in crops and in their mirror images: landmarks, rotation, expression."""
+    flipped = turned[0][:, mirror.LANDMARKS] * torch.tensor([-1.0, 1.0]) + torch.tensor([1.0, 0.0])
+    left, _, right = np.linalg.svd(seen[1].numpy() + turned[1].numpy() * mirror.ROTATION)  # to the nearest rotation
+    expression = (seen[2].numpy() + turned[2].numpy()[:, mirror.EXPRESSION]) / 2
+    return (seen[0] + flipped) / 2, np.asarray(left @ right, np.float32), expression
 
 
 class BuiltinIdentity:

@@ -3,17 +3,19 @@
 import pytest
 
 from bench.evaluators import builtin, shipped
-from bench.evaluators.training import measure
-from bench.evaluators.training.frames import Recipe, frame_set
+from bench.evaluators.training import frames, measure
+from bench.evaluators.training.clips import clip_frames
 from curate.files import sha256_file
 from curate.perception import load_detector
+from curate.synth import dataset as synth
+from curate.synth.recipe import Recipe
 
-PEOPLE = Recipe(population=3000, identities=10, cameras=2, shots=3)  # in no training and no card
+PEOPLE = frames.Recipe(population=3000, identities=10, cameras=2, shots=3)  # in no training and no card
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    return frame_set(PEOPLE, tmp_path_factory.mktemp("frames"), 1, lambda done: None)
+    return frames.frame_set(PEOPLE, tmp_path_factory.mktemp("frames"), 1, lambda done: None)
 
 
 @pytest.fixture(scope="module")
@@ -51,10 +53,18 @@ def test_bars_that_are_met(data, faces):
     assert measure.verification(vectors, data.identity).auc >= 0.97
 
 
-def test_what_misses_its_bar_gets_no_worse(data, faces):
-    """The bars are 3 % and 90 % (docs/evaluators.md); these limits only keep what there is."""
+def test_frames_harder_than_any_clip(data, faces):
+    """The bars of 3 % and 90 % hold on clips (the next test, docs/evaluators.md); these are all far from rest."""
     errors = measure.face_errors(builtin.BuiltinFace(), data, faces)
     found = errors.summary()
-    assert found["landmarks_median"] <= 0.05
-    assert found["expression_agreement"] >= 0.75
-    assert found["expression_agreement"] > errors.majority
+    assert found["landmarks_median"] <= 0.035
+    assert found["expression_agreement"] >= max(0.82, errors.majority)
+
+
+def test_bars_on_clips(tmp_path):
+    """Landmarks and expressions on SynthHeads clips of people that no training saw."""
+    synth.make(tmp_path, Recipe.of(8, clips_per_identity=1, seconds=2.0, seed=78), workers=1)
+    data = clip_frames(tmp_path, every=5)
+    found = measure.face_errors(builtin.BuiltinFace(), data, measure.detected_faces(data, load_detector("mtcnn")))
+    assert found.summary()["landmarks_over_eye_distance"] <= 0.03
+    assert found.summary()["expression_agreement"] >= 0.90

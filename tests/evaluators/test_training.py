@@ -9,7 +9,7 @@ import torch
 from click.testing import CliRunner
 
 from bench.cli import main
-from bench.evaluators import builtin, crops
+from bench.evaluators import builtin, crops, mirror
 from bench.evaluators.training import augment, command, detector, examples, measure
 from bench.evaluators.training.fit import chosen
 from bench.evaluators.training.frames import Recipe, eye_distance, five_points, frame_set
@@ -90,7 +90,7 @@ def test_examples_tell_what_the_crop_shows(data, network):
         mirrored = np.abs(align.transform(align.invert(matrix), places) - truth).max() > 0.1
         count["mirrored" if mirrored else "kept"] += 1
         if mirrored:
-            places = places[examples.MIRRORED] * (-1, 1) + (side - 1, 0)
+            places = places[mirror.LANDMARKS] * (-1, 1) + (side - 1, 0)
             np.testing.assert_allclose(align.transform(align.invert(matrix), places), truth, atol=0.1)
         if network == "head":
             inside = (example["landmarks"] * 64).astype(int).clip(0, 63)
@@ -99,7 +99,7 @@ def test_examples_tell_what_the_crop_shows(data, network):
         turned, expression = example["rotation"], example["expression"]
         if mirrored:
             yaw, pitch, roll = angles.angles(turned)
-            turned, expression = angles.rotation(np.array([-yaw, pitch, -roll])), expression[examples.OTHER_SIDE]
+            turned, expression = angles.rotation(np.array([-yaw, pitch, -roll])), expression[mirror.EXPRESSION]
         back = crops.from_crop(turned, matrix, side, data.camera[index])
         np.testing.assert_allclose(back, data.rotation[index], atol=1e-4)
         np.testing.assert_array_equal(expression, data.expression[index])
@@ -107,8 +107,8 @@ def test_examples_tell_what_the_crop_shows(data, network):
 
 
 def test_mirroring_twice_is_nothing():
-    assert np.array_equal(examples.MIRRORED[examples.MIRRORED], np.arange(68))
-    assert np.array_equal(examples.OTHER_SIDE[examples.OTHER_SIDE], np.arange(18))
+    assert np.array_equal(mirror.LANDMARKS[mirror.LANDMARKS], np.arange(68))
+    assert np.array_equal(mirror.EXPRESSION[mirror.EXPRESSION], np.arange(18))
 
 
 def test_disturbances_keep_shape_and_follow_the_generator():

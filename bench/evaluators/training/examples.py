@@ -8,28 +8,16 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.evaluators import crops
+from bench.evaluators import crops, mirror
 from bench.evaluators.training import augment
 from bench.evaluators.training.detector import imitate, imitate_head_network
 from bench.evaluators.training.frames import SIDE, FrameSet, eye_distance
 from curate.perception import align
-from curate.synth.parameters import IDENTITY, SHAPE, UNITS
+from curate.synth.parameters import IDENTITY, SHAPE
 from models.evaluators import FACE_SIDE, FRAME_SIDE, HEAD_SIDE, IDENTITY_SIDE, MASK_SIDE
 
 Example = dict[str, NDArray[Any]]
 
-# Landmark k of a mirrored face is landmark MIRRORED[k] of the face.
-MIRRORED = np.array(
-    [
-        *(*range(16, -1, -1), *range(26, 16, -1), *range(27, 31), *range(35, 30, -1)),  # jaw, brows, nose
-        *(*range(45, 41, -1), 47, 46, *range(39, 35, -1), 41, 40),  # eyes
-        *(*range(54, 47, -1), *range(59, 54, -1), *range(64, 59, -1), 67, 66, 65),  # outer and inner lips
-    ]
-)
-MIRROR = np.array([[1, -1, -1], [-1, 1, 1], [-1, 1, 1]], np.float32)  # times a rotation: that of the mirrored head
-OTHER_SIDE = np.array(
-    [UNITS.index({"_l": name[:-2] + "_r", "_r": name[:-2] + "_l"}.get(name[-2:], name)) for name in UNITS]
-)
 _UNSEEN = ("clothes", "shoulder", "neck", "asymmetry", "hair_parting")
 SEEN = tuple(i for i, name in enumerate(IDENTITY) if not name.startswith(_UNSEEN))
 """Identity coefficients that a face crop can show, mirrored or not."""
@@ -72,7 +60,7 @@ def face_example(data: FrameSet, index: int, rng: np.random.Generator) -> Exampl
     if rng.random() < 0.5:
         picture = np.ascontiguousarray(picture[:, ::-1])
         places = _mirrored(places, FACE_SIDE)
-        rotation, expression = rotation * MIRROR, expression[OTHER_SIDE]
+        rotation, expression = rotation * mirror.ROTATION, expression[mirror.EXPRESSION]
     return {
         "image": _pixels(augment.disturb(rng, picture, augment.MILD)),
         **_places(places, FACE_SIDE),
@@ -82,7 +70,7 @@ def face_example(data: FrameSet, index: int, rng: np.random.Generator) -> Exampl
 
 
 def _mirrored(places: NDArray[np.float64], side: int) -> NDArray[np.float64]:
-    return np.asarray(places[MIRRORED] * (-1, 1) + (side - 1, 0), np.float64)
+    return np.asarray(places[mirror.LANDMARKS] * (-1, 1) + (side - 1, 0), np.float64)
 
 
 def _places(places: NDArray[np.float64], side: int) -> Example:
@@ -108,7 +96,7 @@ def identity_example(data: FrameSet, index: int, rng: np.random.Generator) -> Ex
     if rng.random() < 0.5:
         picture = np.ascontiguousarray(picture[:, ::-1])
     return {
-        "image": _pixels(augment.disturb(rng, picture, augment.MILD)),
+        "image": _pixels(augment.disturb(rng, picture)),
         "identity": data.identity[index].astype(np.int64),
         "coefficients": ((data.coefficients[index] - MIDDLE) / SPREAD)[list(SEEN)],
     }
@@ -132,8 +120,8 @@ def frame_example(data: FrameSet, index: int, rng: np.random.Generator) -> Examp
         "levels": levels,
         "identity": data.identity[index].astype(np.int64),
         "coefficients": (data.coefficients[index] - MIDDLE) / SPREAD,
-        "expression": data.expression[index][OTHER_SIDE] if mirrored else data.expression[index],
-        "rotation": rotation * MIRROR if mirrored else rotation,
+        "expression": data.expression[index][mirror.EXPRESSION] if mirrored else data.expression[index],
+        "rotation": rotation * mirror.ROTATION if mirrored else rotation,
     }
 
 

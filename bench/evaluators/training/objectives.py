@@ -151,8 +151,8 @@ class Objective:
 
 
 OBJECTIVES = {
-    "head": Objective("head", HeadTraining, examples.head_example, 3500, 16, 2.5e-3, 0.02),
-    "face": Objective("face", FaceTraining, examples.face_example, 5000, 16, 2.5e-3, 0.02),
-    "identity": Objective("identity", IdentityTraining, examples.identity_example, 2000, 32, 2e-3, 0.05, "face"),
+    "head": Objective("head", HeadTraining, examples.head_example, 9000, 16, 2.5e-3, 0.02),
+    "face": Objective("face", FaceTraining, examples.face_example, 22000, 16, 2.5e-3, 0.02),
+    "identity": Objective("identity", IdentityTraining, examples.identity_example, 3000, 32, 2e-3, 0.05, "face"),
     "features": Objective("features", FeatureTraining, examples.frame_example, 2000, 16, 2.5e-3, 0.02),
 }
