@@ -7,11 +7,12 @@ source that does not name its matrix is taken as BT.709 from 720 lines on and as
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import av
 import numpy as np
-from av.video.reformatter import ColorRange, Colorspace, Interpolation
+from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
 from curate import colour, shrink
@@ -132,7 +133,15 @@ def _plain(planes: Sequence[NDArray[np.uint8]], source: Planes, size: tuple[int,
     frame.colorspace, frame.color_range = Colorspace.ITU601, ColorRange.MPEG
     if size == (width, height):
         return frame
-    return frame.reformat(width=size[0], height=size[1], interpolation=Interpolation.LANCZOS)
+    return _resizer(width, height, size).reformat(
+        frame, width=size[0], height=size[1], interpolation=Interpolation.LANCZOS
+    )
+
+
+@lru_cache(maxsize=64)
+def _resizer(width: int, height: int, size: tuple[int, int]) -> VideoReformatter:
+    """One scaler for all frames of these sizes: making its filters takes as long as using them."""
+    return VideoReformatter()
 
 
 def crop_between(planes: Planes, corner: tuple[float, float], side: int, size: int) -> av.VideoFrame:

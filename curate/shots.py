@@ -48,7 +48,7 @@ class ShotDetector:
 
         index = self._count
         self._count += 1
-        self._blank.append(float(picture.std()) < BLANK_STD)
+        self._blank.append(_spread(picture) < BLANK_STD)
         found = {
             int(cut.frame_num)
             for cut in self._detector.process_frame(FrameTimecode(index, self._fps), picture[..., ::-1])
@@ -64,3 +64,11 @@ class ShotDetector:
         edges = [0, *sorted(self._cuts), self._count]
         spans = [(start, end) for start, end in pairwise(edges) if end > start]
         return [Shot(i, start, end, self._blank[start]) for i, (start, end) in enumerate(spans)]
+
+
+def _spread(picture: NDArray[np.uint8]) -> float:
+    """Standard deviation over all values of a picture."""
+    import cv2
+
+    mean, deviation = (values.ravel() for values in cv2.meanStdDev(picture))
+    return float(np.sqrt(np.mean(np.square(deviation) + np.square(mean)) - np.mean(mean) ** 2))
