@@ -11,7 +11,7 @@ from curate.download.acquire import acquire
 from curate.download.options import Options
 from curate.download.outcome import Outcome, known
 from curate.download.sections import Section
-from curate.download.session import Piece, safe_name
+from curate.download.session import Piece, safe_name, section_name
 from curate.listed import Wish
 from curate.lists.tube import Tube, Video, VideoList
 from curate.sources import Absent, Present
@@ -32,11 +32,12 @@ def from_list(
     Those on which nothing is to be done are not downloaded again.
     """
     wishes = _by_video(listing)
+    before = known(out / FACTS)
     todo = []
     for video in listing.videos:
-        whole = _present(video, Piece(out / RAW / safe_name(video.video_id)), wishes, listing.format, None)
-        if folder is None and is_settled(whole):
-            yield whole
+        files = [_present(video, piece, wishes, listing.format, None) for piece in _expected(video, before, out / RAW)]
+        if folder is None and all(is_settled(file) for file in files):
+            yield files[0]  # for the count of what was done before
         else:
             todo.append(video)
     outcomes = acquire(
@@ -45,7 +46,7 @@ def from_list(
         facts=out / FACTS,
         options=options or Options(),
         folder=folder,
-        known=known(out / FACTS),
+        known=before,
         sections={identity: spans for identity, tubes in wishes.items() if (spans := _sections(tubes))},
     )
     for video, outcome in zip(todo, outcomes, strict=True):
@@ -63,6 +64,15 @@ def from_list(
         for number, piece in enumerate(outcome.pieces):
             found = _present(video, piece, wishes, listing.format, outcome)
             yield _released_last(found, number, open_pieces, outcome)
+
+
+def _expected(video: Video, before: Mapping[str, Outcome], raw: Path) -> list[Piece]:
+    """The files that a download gave, or would give."""
+    name = safe_name(video.video_id)
+    sections = before[video.video_id].sections if video.video_id in before else ()
+    if not sections:
+        return [Piece(raw / name)]
+    return [Piece(raw / f"{section_name(name, section)}.mp4", *section) for section in sections]
 
 
 def _released_last(present: Present, number: int, open_pieces: set[int], outcome: Outcome) -> Present:

@@ -128,12 +128,22 @@ def _wanted(source: Path | None, list_format: str | None) -> Path | VideoList:
     from curate.sources import SUFFIXES
 
     if source is None:
-        return formats.read(lists.default_list(), list_format)
+        return _distinct(formats.read(lists.default_list(), list_format))
     if list_format is None and (not source.exists() or source.suffix.lower() in SUFFIXES):
         return source
     if list_format is None and source.is_dir() and formats.detect(source) is None:
         return source
-    return formats.read(source, list_format)
+    return _distinct(formats.read(source, list_format))
+
+
+def _distinct(listing: VideoList) -> VideoList:
+    """The list without the lines that it repeats."""
+    from curate.lists import distinct
+
+    once, left_out = distinct(listing)
+    if left_out:
+        say(f"{left_out} lines of the list repeat others and are left out")
+    return once
 
 
 def _settings(options: dict[str, Any], *, listed: bool) -> Settings:
