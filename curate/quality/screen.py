@@ -210,7 +210,7 @@ class Screen:
             overlays=self._overlays(marks),
             overlay=round(float(marks.mean()), 4),
             overlay_corners=round(float(marks[corner].mean()), 4) if corner.any() else 0.0,
-            overlay_lower=round(float(marks[height - height // 3 :].mean()), 4),
+            overlay_lower=round(float(marks[height - max(1, height // 3) :].mean()), 4),
             motion=round(self._motion / changes, 3),
             black=round(self._black / max(1, self._count), 4),
             frozen=round(self._frozen / max(1, self._count), 4),

@@ -61,9 +61,11 @@ class Recipe:
 
     @classmethod
     def of(cls, identities: int, **others: float | int) -> Recipe:
-        """A recipe for so many identities: about an eighth each for test and val (from 3 and 8 on), the rest to train
-        with."""
-        test = max(1, identities // 8) if identities >= 3 else 0
+        """A recipe for so many identities: about an eighth each for test and val, the rest to train with.
+
+        From 4 on two are for test, because a transfer from one person to another needs two; of 3 one; val begins at 8.
+        """
+        test = max(2, identities // 8) if identities >= 4 else int(identities == 3)
         val = identities // 8
         return cls(train=identities - test - val, val=val, test=test, **others)  # type: ignore[arg-type]
 

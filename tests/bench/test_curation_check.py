@@ -13,7 +13,8 @@ INFO = VideoInfo(320, 180, 25.0, 40, 1.6, 10_000, "h264", "yuv420p", 0.0, 0.0)
 
 
 def track(shot: int, frames: range, left: float) -> Track:
-    return Track(0, shot, tuple(frames), ((left, 0.0, left + 10, 10.0),) * len(frames), (0.9,) * len(frames), 0.1, 9)
+    n = len(frames)
+    return Track(0, shot, tuple(frames), ((left, 0.0, left + 10, 10.0),) * n, (0.9,) * n, (), (0,) * n, 9)
 
 
 def person(start: int, end: int, left: float) -> dict[str, object]:

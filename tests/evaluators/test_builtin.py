@@ -74,7 +74,7 @@ def test_one_pass_gives_all_heads(suite, frames, monkeypatch):
     assert runs == []
     for kind in ("landmarks", "pose", "identity", "expression", "mask"):
         getattr(seen, kind)
-    once = ["builtin-face", "builtin-head", "builtin-identity"]
+    once = ["builtin-face", "builtin-face", "builtin-head", "builtin-identity"]  # face: the crop and its mirror image
     assert sorted(runs) == sorted(3 * once)  # three frames have a face
     assert seen.perceptual is not seen.frechet
     assert sorted(runs) == sorted(3 * once + 4 * ["builtin-features"])

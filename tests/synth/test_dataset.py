@@ -98,7 +98,7 @@ def test_the_manifest_is_one_of_a_curated_dataset(small: Path) -> None:
         assert row["pitch_range"] == pytest.approx(np.ptp(angles[:, 1]), abs=1e-4)
         assert 0 <= row["motion"] < 0.2
     empty = {name for name in COLUMNS if rows[0][name] is None}
-    assert empty == {"source_url", "uploader", "face_score", "sharpness", "duplicate_of"}
+    assert empty == {"source_url", "uploader", "face_score", "sharpness", "duplicate_of", "list_name"}
 
 
 def test_what_an_earlier_recipe_made_serves_again_and_the_rest_goes(copy: Path, small: Path) -> None:

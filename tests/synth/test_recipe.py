@@ -49,6 +49,7 @@ def test_splits_are_by_identity(identities: int, clips: int) -> None:
     assert list(splits.values()).count("val") == recipe.val
     assert recipe.train >= 1
     assert (recipe.test >= 1) == (identities >= 3)
+    assert (recipe.test >= 2) == (identities >= 4)
 
 
 def test_more_people_to_train_with_leave_the_others_as_they_are() -> None:
