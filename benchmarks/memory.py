@@ -53,8 +53,9 @@ def main() -> None:
         rendered = folder / "raw" / "sound.mp4"  # one person
         ffmpeg = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-y"]
         large = folder / "large.mp4"
-        scale = ["-vf", "scale=1920:1080", "-r", "30", "-c:v", "libx264", "-preset", "veryfast", "-crf", "23", "-c:a", "aac"]
-        subprocess.run([*ffmpeg, "-i", rendered, *scale, large], check=True)
+        x264 = ["-c:v", "libx264", "-preset", "veryfast", "-crf", "23", "-c:a", "aac"]
+        scale = ["-vf", "scale=1920:1080", "-r", "30"]
+        subprocess.run([*ffmpeg, "-i", rendered, *scale, *x264, large], check=True)
         for minutes in arguments.minutes:
             path = folder / f"{minutes:g}.mp4"
             loop = ["-stream_loop", "-1", "-i", large, "-t", str(60 * minutes), "-c", "copy", path]
