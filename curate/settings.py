@@ -12,7 +12,7 @@ from curate.files import sha256_text
 from curate.framing import CONVENTIONS, Box, Convention, Policy
 
 SETTINGS = "settings.json"  # what the dataset in its folder was last built with
-STAGE_VERSION = 6  # raised when a stage decides or writes differently: results of older versions are made again
+STAGE_VERSION = 7  # raised when a stage decides or writes differently: results of older versions are made again
 
 
 class _Settings(BaseModel):
@@ -31,7 +31,7 @@ class AnalysisSettings(_Settings):
     identifier: str | None = None  # identity network: tells when another face takes a track's place, and who is who
     detect_every_s: float = Field(default=0.2, gt=0)  # seconds between frames in which faces are looked for
     short_side: int = Field(default=360, ge=64)  # faces are looked for at this size
-    track_iou: float = Field(default=0.3, gt=0, lt=1)  # with the track's last box
+    track_iou: float = Field(default=0.3, gt=0, lt=1)  # with the track's last box, or where its motion takes it
     track_gap_s: float = Field(default=1.0, ge=0)  # a face may be missed for so long
 
 

@@ -78,10 +78,22 @@ def iou(a: FloatBox, b: FloatBox) -> float:
     return both / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - both)
 
 
+def expected(chain: Sequence[Detection], frame: int) -> FloatBox:
+    """Where a chain's face would be at a later frame if it went on as between its last two detections."""
+    last = chain[-1]
+    if len(chain) < 2:
+        return last.box
+    before = chain[-2]
+    share = (frame - last.frame) / (last.frame - before.frame)
+    x, y = (share * ((last.box[i] + last.box[i + 2]) - (before.box[i] + before.box[i + 2])) / 2 for i in (0, 1))
+    return last.box[0] + x, last.box[1] + y, last.box[2] + x, last.box[3] + y
+
+
 def link(
     detections: Sequence[Detection], shots: Sequence[Shot], looked_at: set[int], *, min_iou: float, max_gap: int
 ) -> list[Track]:
-    """Link detections into tracks: best IoU with a track's last box first, no further apart than `max_gap` frames."""
+    """Link detections into tracks, no further apart than `max_gap` frames: best IoU first, with a track's last box or
+    with where its motion would have taken it."""
     tracks: list[Track] = []
     for shot in shots:
         if shot.blank:
@@ -124,7 +136,7 @@ def _link_shot(detections: Sequence[Detection], min_iou: float, max_gap: int) ->
         open_chains = [chain for chain in chains if frame - chain[-1].frame <= max_gap]
         candidates = sorted(
             (
-                (iou(chain[-1].box, detection.box), c, d)
+                (max(iou(chain[-1].box, detection.box), iou(expected(chain, frame), detection.box)), c, d)
                 for c, chain in enumerate(open_chains)
                 for d, detection in enumerate(here)
             ),

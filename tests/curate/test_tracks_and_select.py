@@ -55,6 +55,13 @@ def test_a_missed_face_is_bridged_but_not_for_long() -> None:
     assert [(t.start, t.end) for t in tracks_of(seen, gap=10)] == [(0, 26), (50, 101)]
 
 
+def test_a_fast_face_is_followed_by_its_motion_through_a_gap() -> None:
+    fast = [face(f, 100 + 12 * f) for f in range(0, 91, 5)]  # 60 pixels from one look to the next
+    seen = [d for d in fast if not 40 <= d.frame <= 55]  # and 300 while it is not seen: boxes of 200 do not meet
+    assert iou(seen[7].box, seen[8].box) == 0
+    assert [(t.start, t.end, len(t.frames)) for t in tracks_of(seen)] == [(0, 91, 15)]
+
+
 def test_no_track_crosses_a_cut_or_enters_a_blank() -> None:
     shots = [Shot(0, 0, 50, False), Shot(1, 50, 60, True), Shot(2, 60, 101, False)]
     tracks = tracks_of([face(f) for f in range(0, 101, 5)], shots)
