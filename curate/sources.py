@@ -36,14 +36,13 @@ class Present:
 
 @dataclass(frozen=True)
 class Absent:
-    """A video of a list that could not be had."""
+    """A video of a list that could not be had, or of which nothing is wanted."""
 
     name: str
     video_id: str
     reason: str
-    error_class: str
-    final: bool  # there is no point in trying again
-    attempts: int
+    error_class: str | None  # None: it is dropped, not failed
+    attempts: int = 0
 
 
 def find_videos(source: Path, out: Path) -> list[Path]:

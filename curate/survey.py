@@ -150,7 +150,7 @@ class Survey:
             video_id=video.video_id,
             parent_id=None,
             stage="download",
-            verdict="failed",
+            verdict="failed" if video.error_class else "dropped",
             reason=video.reason,
             error_class=video.error_class,
             attempts=self._attempts.get(video.video_id, 0) + video.attempts,

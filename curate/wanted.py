@@ -35,6 +35,10 @@ def from_list(
     before = known(out / FACTS)
     todo = []
     for video in listing.videos:
+        if wishes and video.video_id not in wishes:
+            name = safe_name(video.video_id)
+            yield Absent(name, name, "the list names no clip of it", None)
+            continue
         files = [_present(video, piece, wishes, listing.format, None) for piece in _expected(video, before, out / RAW)]
         if folder is None and all(is_settled(file) for file in files):
             yield files[0]  # for the count of what was done before
@@ -56,7 +60,6 @@ def from_list(
                 video_id=safe_name(video.video_id),
                 reason=outcome.reason,
                 error_class=outcome.error_class or "other",
-                final=outcome.is_permanent,
                 attempts=outcome.attempts,
             )
             continue

@@ -1,6 +1,7 @@
 """A list whose videos are downloaded: sections and whole videos, once."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -9,7 +10,7 @@ import pytest
 from curate import pipeline, video
 from curate.download.options import Options
 from curate.lists import read
-from curate.lists.tube import VideoList
+from curate.lists.tube import Video, VideoList
 from curate.settings import SelectionSettings, Settings
 from tests.curate import made
 from tests.curate.serving import Server, serving
@@ -35,7 +36,9 @@ def listing(site: Server, path: Path) -> VideoList:
 
     rows = [row("long", 4.0, 6.0), row("long", 36.0, 37.0), row("short", 0.4, 1.2), row("gone", 0.0, 1.0)]
     path.write_text("".join(json.dumps(one) + "\n" for one in rows))
-    return read(path)
+    found = read(path)
+    unwanted = Video("unwanted", site.at("short.mp4"))
+    return replace(found, videos=(*found.videos, unwanted))
 
 
 def test_what_is_downloaded_is_cut_once_and_removed(site: Server, tmp_path: Path) -> None:
@@ -53,6 +56,7 @@ def test_what_is_downloaded_is_cut_once_and_removed(site: Server, tmp_path: Path
     }
     assert {row["source_url"] for row in rows.values()} == {site.at("long.mp4"), site.at("short.mp4")}
     assert not list((out / "raw").glob("*.mp4"))
+    assert ("video", "dropped", "the list names no clip of it", 1) in report.counts
     asked, manifest = dict(site.counts), (out / "manifest.parquet").read_bytes()
     again = pipeline.build(wanted, out, SETTINGS, download=OPTIONS)
     assert again.done_before == 2
