@@ -141,7 +141,9 @@ def _networks(detector: str) -> Iterator[Check]:
             yield Check(f"detector {name}", "ok", f"{info.sha256[:8]}, licence {info.licence}")
         except (UserError, ImportError) as error:
             state: Literal["missing", "note"] = "missing" if name == detector else "note"
-            yield Check(f"detector {name}", state, str(error).splitlines()[0], "curate doctor --detector mtcnn")
+            what, _, mend = str(error).splitlines()[0].partition("): ")
+            found = f"{what})" if mend else what
+            yield Check(f"detector {name}", state, found, mend or "curate doctor --detector mtcnn")
     for name, path in sorted(spec_files().items()):
         if name == detector:
             continue
