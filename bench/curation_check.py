@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from curate.analyse import Analysis
+from curate.framing import iou
 from curate.synth.raw import RAW_TRUTH
-from curate.tracks import Track, iou
+from curate.tracks import Track
 
 LEAST_IOU = 0.5  # of a track's boxes with the truth, on average, for the track to be of that person
 

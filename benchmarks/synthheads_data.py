@@ -22,10 +22,11 @@ import numpy as np
 import curate
 from curate import AnalysisSettings, SelectionSettings, Settings
 from curate.analyse import Analysis
+from curate.framing import iou
 from curate.synth import named
 from curate.synth.dataset import estimate
 from curate.synth.raw import RAW_TRUTH, RawRecipe, make_raw
-from curate.tracks import Track, iou
+from curate.tracks import Track
 
 
 def mini(workers: int) -> None:

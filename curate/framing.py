@@ -82,3 +82,13 @@ def outside(box: Sequence[float], frame: Sequence[float]) -> float:
     inside_h = max(0.0, min(box[3], frame[3]) - max(box[1], frame[1]))
     area = (box[2] - box[0]) * (box[3] - box[1])
     return 1 - inside_w * inside_h / area if area > 0 else 1.0
+
+
+def iou(a: Sequence[float], b: Sequence[float]) -> float:
+    """Intersection over union of two boxes (left, top, right, bottom); 0 where they do not meet."""
+    width = min(a[2], b[2]) - max(a[0], b[0])
+    height = min(a[3], b[3]) - max(a[1], b[1])
+    if width <= 0 or height <= 0:
+        return 0.0
+    both = width * height
+    return both / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - both)

@@ -12,9 +12,9 @@ from scipy.ndimage import gaussian_filter1d
 
 from curate import framing
 from curate.analyse import Analysis
-from curate.framing import Box, outside
+from curate.framing import Box, iou, outside
 from curate.settings import SelectionSettings
-from curate.tracks import Track, iou
+from curate.tracks import Track
 
 MIN_SIDE_OF_FACE = 1.15  # a crop tighter than this many (longer) face sides is no head any more
 MAX_FACE_OUTSIDE = 0.15  # share of the face that may lie outside the crop, in any frame

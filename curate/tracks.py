@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from curate.faces import Detection
+from curate.framing import iou
 from curate.identity import switches
 from curate.quality import FaceScores, SyncHint
 from curate.shots import Shot
@@ -66,16 +67,6 @@ class Track:
         frames = self.frames_of(start, end)
         table = np.asarray(self.boxes, dtype=np.float64)
         return np.stack([np.interp(frames, self.frames, table[:, side]) for side in range(4)], axis=1)
-
-
-def iou(a: FloatBox, b: FloatBox) -> float:
-    """Intersection over union of two boxes; 0 where they do not meet."""
-    width = min(a[2], b[2]) - max(a[0], b[0])
-    height = min(a[3], b[3]) - max(a[1], b[1])
-    if width <= 0 or height <= 0:
-        return 0.0
-    both = width * height
-    return both / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - both)
 
 
 def expected(chain: Sequence[Detection], frame: int) -> FloatBox:

@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 
 from curate.analyse import Analysis
 from curate.faces import Detection
+from curate.framing import iou
 from curate.quality import FaceScores
 from curate.select import select
 from curate.settings import SelectionSettings
 from curate.shots import Shot
-from curate.tracks import Track, iou, link
+from curate.tracks import Track, link
 from curate.video import VideoInfo
 
 INFO = VideoInfo(1280, 720, 25.0, 0, 0.0, 1_000_000, "h264", "yuv420p", 0.0, 0.0)

@@ -13,8 +13,8 @@ import curate
 from curate import Dataset, SelectionSettings, Settings, video
 from curate.analyse import Analysis
 from curate.errors import UserError
+from curate.framing import iou
 from curate.synth.raw import RAW_TRUTH, RawRecipe, make_raw
-from curate.tracks import iou
 
 RECIPE = RawRecipe(seconds=1.24, height=216, seed=1)
 MIN_RES = 128
