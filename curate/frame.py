@@ -53,12 +53,21 @@ class Frame:
         """RGB uint8 [h, w, 3]; with `short_side`, shrunk (never enlarged) so that the shorter side has that length."""
         scale = 1.0 if short_side is None else min(1.0, short_side / min(self._raw.width, self._raw.height))
         size = (max(1, round(self._raw.width * scale)), max(1, round(self._raw.height * scale)))
-        if scale < 1 and self._raw.format.name in shrink.FORMATS and colour.is_known(self._matrix):
-            picture = shrink.rgb(_views(self._raw), size, self._matrix, full_range=self._is_full)
+        if scale < 1 and self._raw.format.name.startswith("yuv") and colour.is_known(self._matrix):
+            picture = shrink.rgb(_views(self._eight_bits()), size, self._matrix, full_range=self._is_full)
         else:
             small = self._reformat(width=size[0], height=size[1], format="rgb24", interpolation=Interpolation.AREA)
             picture = small.to_ndarray().astype(np.uint8, copy=False)
         return np.ascontiguousarray(np.rot90(picture, self._turns))
+
+    def _eight_bits(self) -> av.VideoFrame:
+        """The frame in a format whose planes can be shrunk, in its own colours."""
+        if self._raw.format.name in shrink.FORMATS:
+            return self._raw
+        range_ = ColorRange.JPEG if self._is_full else ColorRange.MPEG
+        return self._reformat(
+            format="yuv420p", dst_colorspace=self._matrix, src_color_range=range_, dst_color_range=range_
+        )
 
     @property
     def _is_full(self) -> bool:
