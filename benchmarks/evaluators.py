@@ -65,7 +65,14 @@ def clips(cache: Path) -> Iterator[str]:
         "held against; the frames of the next section are harder than any clip."
     )
     yield ""
-    rows: list[list[object]] = [
+    yield from table(["", "bar", *errors], [*_face_rows(errors), ["frames", "", one["frames"], two["frames"]]])
+    yield from _units(errors["MTCNN"])
+
+
+def _face_rows(errors: dict[str, measure.FaceErrors]) -> list[list[object]]:
+    """Landmarks, pose and expressions against their bars."""
+    one, two = (error.summary() for error in errors.values())
+    return [
         ["68 landmarks, mean distance over that of the outer eye corners", f"<= {percent(BARS['landmarks'])}"]
         + [percent(side["landmarks_over_eye_distance"]) for side in (one, two)],
         ["the same, median frame", ""] + [percent(side["landmarks_median"]) for side in (one, two)],
@@ -75,10 +82,7 @@ def clips(cache: Path) -> Iterator[str]:
         + [percent(side["expression_agreement"]) for side in (one, two)],
         ["the same by always saying what is more frequent", ""]
         + [percent(error.majority) for error in errors.values()],
-        ["frames", "", one["frames"], two["frames"]],
     ]
-    yield from table(["", "bar", *errors], rows)
-    yield from _units(errors["MTCNN"])
 
 
 def rendered(cache: Path) -> Iterator[str]:
@@ -118,15 +122,7 @@ def _bars(
     one, two = (heads[way].summary() | error.summary() for way, error in errors.items())
     verified = list(told_apart.values())
     rows: list[list[object]] = [
-        ["68 landmarks, mean distance over that of the outer eye corners", f"<= {percent(BARS['landmarks'])}"]
-        + [percent(side["landmarks_over_eye_distance"]) for side in (one, two)],
-        ["the same, median frame", ""] + [percent(side["landmarks_median"]) for side in (one, two)],
-        ["head pose, mean absolute error of the three angles", f"<= {BARS['pose']:.0f} deg"]
-        + [f"{side['pose_degrees']:.2f} deg" for side in (one, two)],
-        ["expression, units rightly called active or not", f">= {percent(BARS['expression'])}"]
-        + [percent(side["expression_agreement"]) for side in (one, two)],
-        ["the same by always saying what is more frequent", ""]
-        + [percent(error.majority) for error in errors.values()],
+        *_face_rows(errors),
         ["head mask, intersection over union", f">= {BARS['mask']:.2f}"]
         + [f"{side['mask_iou']:.3f}" for side in (one, two)],
         ["identity, area under the verification curve", f">= {BARS['identity']:.2f}"]

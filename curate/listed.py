@@ -84,10 +84,9 @@ def frames_of(headers: Headers, span: Span | None, wish: Wish) -> tuple[int, int
     if span is None:
         return 0, len(times)
     if span.unit == "second" or (wish.offset_s and span.fps):
-        seconds = 1.0 if span.unit == "second" else span.fps or 1.0
-        return tuple(  # type: ignore[return-value]
-            _first_from(times, bound / seconds - wish.offset_s, 1 / fps) for bound in (span.start, span.end)
-        )
+        rate = 1.0 if span.unit == "second" else span.fps or 1.0
+        start, end = (_first_from(times, bound / rate - wish.offset_s, 1 / fps) for bound in (span.start, span.end))
+        return start, end
     chunk: int | None = 0
     if span.part is not None and wish.part is None:
         keys = headers.stamps.keyframes if headers.stamps else ()

@@ -20,8 +20,11 @@ SOUND_BITRATE = 128_000  # of the usual AAC stream
 CLIP_BITS = 0.25  # a pixel of a clip at crf 16, measured on a 512 x 512 crop of a 1088p video; 0.16 to 0.47 on others
 DECODE_S = 2.5e-9  # CPU seconds a pixel, measured: 0.041 s a second of 720p H.264, 0.13 s of 1080p HEVC, at 25 fps
 ENCODE_S = 1.1e-7  # CPU seconds a pixel written, x264 medium, measured: 0.72 s a second of 512 x 512 at 25 fps
-LOOK_S = {"mtcnn": 0.45, "yunet": 0.15}  # CPU seconds a second of video for shots, faces and tracks, measured at 720p
-LOOK_OTHER_S = 0.5  # of another detector, assumed
+LOOK_S = {
+    "mtcnn": 0.15,
+    "yunet": 0.06,
+}  # CPU seconds a second of video for shots, faces and scores: docs/performance.md
+LOOK_OTHER_S = 0.3  # of another detector, assumed
 RATE = 25.0  # frames a second where a list does not say; the published lists are of 25 to 30
 LINES = 1080  # of a video where a list does not say
 MARGIN_S = 2.0  # downloaded before and after each span that a list gives

@@ -39,7 +39,7 @@ def fit(
     torch.manual_seed(seed)
     module = objective.module(data.recipe.identities)
     if start is not None:
-        module.network.start_from(start)  # type: ignore[operator,union-attr]
+        module.network.start_from(start)  # type: ignore[operator,union-attr]  # torch takes every part for a tensor or module
     module = module.to(device).to(memory_format=torch.channels_last)
     decayed = [p for p in module.parameters() if p.ndim > 1]
     others = [p for p in module.parameters() if p.ndim <= 1]
@@ -55,7 +55,7 @@ def fit(
         batch = collate(objective, data, chosen(len(data), objective.batch, step, seed), step, seed, device)
         losses = module(batch)
         optimiser.zero_grad()
-        torch.stack(list(losses.values())).sum().backward()  # type: ignore[no-untyped-call]
+        torch.stack(list(losses.values())).sum().backward()  # type: ignore[no-untyped-call]  # torch has no type for it
         nn.utils.clip_grad_norm_(module.parameters(), 5.0)
         optimiser.step()
         schedule.step()

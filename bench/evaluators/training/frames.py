@@ -186,4 +186,4 @@ def _open(recipe: Recipe, folder: Path) -> FrameSet:
         if array.dtype != np.dtype(kind) or array.shape != shape:
             raise UserError(f"{path} has another form than its recipe; remove its folder to have it rendered again")
         arrays[name] = array if name in ("frames", "mask") else np.array(array)
-    return FrameSet(recipe, **arrays)  # type: ignore[arg-type]
+    return FrameSet(recipe, **arrays)  # type: ignore[arg-type]  # kinds were checked above
