@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from baselines import losses
-from baselines.checkpoint import load_networks
 from baselines.initialise import pass_through
-from baselines.interface import Extras, ModelSpec, Source
+from baselines.interface import Extras, Source
+from baselines.network_model import NetworkModel
 from baselines.training import Recipe
 from models.errors import check_shape
 from models.fomm import Generator, KeypointDetector, relative_keypoints
@@ -21,31 +21,25 @@ RESOLUTION = {"paper": 256, "mini": 128}
 BATCH = 16  # driving frames at once
 
 
-class Fomm:
+class Fomm(NetworkModel):
     """First Order Motion Model; absolute motion, or relative with the authors' scale by hull areas."""
 
+    name = "fomm"
+    parts = PARTS
+    resolutions = RESOLUTION
+    paper = "Siarohin et al., First Order Motion Model for Image Animation, NeurIPS 2019"
+    licence = "MIT"
+    capabilities = ("relative",)
+
     def __init__(self, preset: str = "mini", checkpoint: str | Path | None = None, device: str = "cpu") -> None:
-        networks, found = load_networks("fomm", preset, checkpoint, device, PARTS)
-        self.device = torch.device(device)
-        self.generator = cast(Generator, networks["generator"])
-        self.kp_detector = cast(KeypointDetector, networks["kp_detector"])
-        self.spec = ModelSpec(
-            name="fomm",
-            preset=found.preset,
-            resolution=RESOLUTION[found.preset],
-            paper="Siarohin et al., First Order Motion Model for Image Animation, NeurIPS 2019",
-            licence="MIT",
-            parameters=sum(p.numel() for network in networks.values() for p in network.parameters()),
-            capabilities=("relative",),
-            checkpoint=found.path.name,
-            weights_sha256=found.sha256,
-            details=found.details,
-        )
+        super().__init__(preset, checkpoint, device)
+        self.generator = cast(Generator, self.networks["generator"])
+        self.kp_detector = cast(KeypointDetector, self.networks["kp_detector"])
 
     @torch.inference_mode()
     def encode_source(self, images: Tensor, extras: Extras) -> Source:
         """Features, shrunk image and keypoints of the first of the source images [K, 3, R, R]."""
-        self._check("images", images)
+        self.check("images", images)
         image = images[:1].to(self.device)
         state = {
             "features": self.generator.encode(image),
@@ -57,7 +51,7 @@ class Fomm:
     @torch.inference_mode()
     def reenact(self, source: Source, driving: Tensor, extras: Extras, *, relative_to: Tensor | None = None) -> Tensor:
         """The source in the poses of driving frames [T, 3, R, R]; see `Reenactor`."""
-        self._check("driving", driving)
+        self.check("driving", driving)
         initial = None
         if relative_to is not None:
             check_shape("relative_to", relative_to, (1, 3, *driving.shape[2:]))
@@ -73,9 +67,6 @@ class Fomm:
             motion = self.generator.dense_motion_network.combine(small, keypoints, kp_source)
             outputs.append(self.generator.decode(features, motion).to(driving.device))
         return torch.cat(outputs)
-
-    def _check(self, name: str, images: Tensor) -> None:
-        check_shape(name, images, (None, 3, self.spec.resolution, self.spec.resolution))
 
     @staticmethod
     def recipe(preset: str) -> Recipe:

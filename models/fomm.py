@@ -11,7 +11,7 @@ and jacobian [B, K, 2, 2].
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -19,7 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.errors import UnknownName, check_images, check_shape
+from models.errors import check_images, check_shape
 from models.layers import (
     AntiAliasDown,
     DownBlock,
@@ -31,6 +31,7 @@ from models.layers import (
     doubling_widths,
     gaussian_heatmaps,
 )
+from models.presets import configure
 
 Keypoints = dict[str, Tensor]
 HEATMAP_VARIANCE = 0.01
@@ -82,13 +83,7 @@ PRESETS = {
 
 def create(preset: str, **switches: Any) -> dict[str, nn.Module]:
     """The three networks of `preset` with fields of `Config` replaced by `switches`; `UnknownName` for other names."""
-    if preset not in PRESETS:
-        raise UnknownName("fomm preset", preset, PRESETS)
-    known = [field.name for field in fields(Config)]
-    for name in switches:
-        if name not in known:
-            raise UnknownName("fomm switch", name, known)
-    config = replace(PRESETS[preset], **switches)
+    config = configure("fomm", PRESETS, preset, switches)
     return {
         "generator": Generator(config),
         "kp_detector": KeypointDetector(config),
