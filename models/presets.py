@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields, replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, ClassVar, Protocol, TypeVar
 
 from models.errors import UnknownName
 
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
 
-    C = TypeVar("C", bound=DataclassInstance)
+class Dataclass(Protocol):
+    """Any dataclass."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+
+C = TypeVar("C", bound=Dataclass)
 
 
 def configure(architecture: str, presets: Mapping[str, C], preset: str, switches: Mapping[str, Any]) -> C:
