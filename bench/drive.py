@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
 
 from baselines.interface import Extras, Reenactor
 from bench.scoring import Look, to_frames, to_tensor
@@ -20,7 +22,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-EXTRAS: dict[str, Kind] = {"landmarks68": "landmarks"}  # what models may need -> kind of feature it is made of
+EXTRAS: dict[str, Kind] = {"landmarks68": "landmarks", "mask": "mask"}
+"""What models may need -> the kind of feature it is made of."""
 
 
 class PairFailed(Exception):
@@ -37,17 +40,34 @@ def features_needed(model: Reenactor) -> set[Kind]:
     return {EXTRAS[name] for name in model.spec.needs}
 
 
+def undrivable(model: Reenactor, view: PairView) -> NDArray[np.bool_]:
+    """Which driving frames [T] lack what the model needs of every frame: no face was found there."""
+    lost = np.zeros(len(view.indices), np.bool_)
+    for name in model.spec.needs:
+        lost |= _lacking(view.driving.features[EXTRAS[name]])
+    return lost
+
+
+def _lacking(feature: NDArray[np.float32]) -> NDArray[np.bool_]:
+    return np.asarray(np.isnan(feature.reshape(len(feature), -1)).any(axis=1))
+
+
 def drive(model: Reenactor, view: PairView, seed: int, device: str) -> Frames:
     """The model's frames, uint8 [T, S, S, 3] at the size of the view's looks.
 
-    The model is given what was decoded, resized once to its resolution; its output is rounded to 8 bits and resized.
+    The model is given what was decoded, resized once to its resolution, and as many source images as it can use; its
+    output is rounded to 8 bits and resized.
     `seed` sets torch's generators here, so that no pair's result depends on the pairs before it. Raises `PairFailed`
     when the model raises, gives another shape, or values that are not finite.
     """
     size = view.driving.frames.shape[1]
     side = model.spec.resolution or size
-    source, driving = (to_tensor(video.resize(raw, side), device) for raw in (view.raw_source, view.raw_driving))
-    extras = [_extras(model, look, side / size, device) for look in (view.source, view.driving)]
+    shown = view.source.taken(np.arange(min(len(view.raw_source), model.spec.shots)))
+    raw_source = view.raw_source[: len(shown.frames)]
+    if any(_lacking(shown.features[EXTRAS[name]]).any() for name in model.spec.needs):
+        raise PairFailed(f"no face found in the source, of which the model needs {', '.join(model.spec.needs)}")
+    source, driving = (to_tensor(video.resize(raw, side), device) for raw in (raw_source, view.raw_driving))
+    extras = [_extras(model, look, side, size, device) for look in (shown, view.driving)]
     torch.manual_seed(seed)
     try:
         with torch.inference_mode():
@@ -69,8 +89,13 @@ def _checked(output: object, driving: torch.Tensor) -> Frames:
     return to_frames(output)
 
 
-def _extras(model: Reenactor, look: Look, scale: float, device: str) -> Extras:
-    """Coordinates are scaled from the size at which they were found to the images that the model gets."""
-    return {
-        name: torch.from_numpy(look.features[EXTRAS[name]] * np.float32(scale)).to(device) for name in model.spec.needs
-    }
+def _extras(model: Reenactor, look: Look, side: int, size: int, device: str) -> Extras:
+    """Found at `size` pixels, given for images of `side`: landmarks68 [T, 68, 2], mask [T, 1, side, side]."""
+    made: Extras = {}
+    for name in model.spec.needs:
+        feature = torch.from_numpy(look.features[EXTRAS[name]])
+        if name == "mask":
+            made[name] = F.interpolate(feature[:, None], (side, side), mode="area").to(device)
+        else:
+            made[name] = (feature * (side / size)).to(device)
+    return made

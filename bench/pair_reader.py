@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
 
 from bench.features import Features
 from bench.scoring import Look
@@ -16,12 +19,13 @@ from curate import video
 from curate.dataset import Clip, Dataset
 from curate.perception.interface import Frames
 
-FIRST_FRAMES_KEPT = 256  # the first frame of a clip is the source of several pairs
+SOURCES_KEPT = 128  # clips whose source frames are kept: they are the source of several pairs
 
 
 @dataclass(frozen=True)
 class PairView:
-    """Source (one frame) and driving frames of a pair: as decoded, and at the size at which frames are compared."""
+    """Source (one frame or a few) and driving frames of a pair: as decoded, and at the size at which frames are
+    compared."""
 
     indices: list[int]  # of the driving frames, in their clip
     raw_source: Frames
@@ -39,6 +43,17 @@ class PairView:
         if frames == "driving":
             return self.driving
         raise ValueError(f"this pair has no frames {frames!r} to compare with")
+
+    def without(self, lost: NDArray[np.bool_]) -> PairView:
+        """The pair without those of its driving frames [T] that are lost."""
+        left = np.flatnonzero(~lost)
+        return replace(
+            self,
+            indices=[self.indices[i] for i in left],
+            raw_driving=self.raw_driving[left],
+            driving=self.driving.taken(left),
+            truth=None if self.truth is None else self.truth.taken(left),
+        )
 
 
 class PairReader:
@@ -59,18 +74,19 @@ class PairReader:
         self._task = task
         self._kinds = kinds
         self._truth = truth
-        self._first_frame = lru_cache(FIRST_FRAMES_KEPT)(self._decode_first)
+        self._source_frames = lru_cache(SOURCES_KEPT)(self._decode_source)
 
     def indices(self, pair: Pair) -> list[int]:
         """The driving frames that the task compares."""
-        return self._task.frame_indices(pair.driving.n_frames)
+        return self._task.driving_indices(pair)
 
     def read(self, pair: Pair) -> PairView:
         """Decode a pair; `BadVideo` or IndexError when a clip is not what the manifest says."""
         start = time.perf_counter()
         indices = self.indices(pair)
         driving = self._dataset.frames(pair.driving, indices)
-        source = driving[:1] if pair.source == pair.driving else self._first_frame(pair.source)
+        alone = pair.source == pair.driving and self._task.shots == 1
+        source = driving[:1] if alone else self._source_frames(pair.source)
         self.seconds += time.perf_counter() - start
         # driving first: where the source is among its frames, the networks have then seen it
         driving_look = self._look(driving, "driving")
@@ -79,8 +95,8 @@ class PairReader:
             truth = self._look(self._truth.frames(pair, indices, self._task.size), "truth")
         return PairView(indices, source, driving, self._look(source, "source"), driving_look, truth)
 
-    def _decode_first(self, clip: Clip) -> Frames:
-        return self._dataset.frames(clip, [0])
+    def _decode_source(self, clip: Clip) -> Frames:
+        return self._dataset.frames(clip, self._task.source_indices(clip.n_frames))
 
     def _look(self, frames: Frames, side: str) -> Look:
         resized = video.resize(frames, self._task.size)

@@ -6,7 +6,7 @@ import time
 from collections.abc import Collection, Mapping, Sequence
 
 from baselines.interface import Reenactor
-from bench.drive import PairFailed, drive
+from bench.drive import PairFailed, drive, undrivable
 from bench.evaluators.suite import WHOLE_FRAME, Suite, metric_id
 from bench.features import Features
 from bench.metrics.base import Aspect, Metric
@@ -56,8 +56,17 @@ class Row:
             if not self._rendered:
                 self.references = {aspect: itself if ref.frames else ref for aspect, ref in references.items()}
 
-    def take(self, pair: Pair, view: PairView, seed: int, device: str) -> Look | None:
-        """Drive one pair and score every frame; gives what the model made, None when the pair failed."""
+    def take(self, pair: Pair, view: PairView, seed: int, device: str) -> tuple[PairView, Look] | None:
+        """Drive one pair and score every frame; gives the pair as far as it could be driven and what the model made,
+        None when the pair failed."""
+        lost = undrivable(self.model, view)
+        if lost.any():
+            reason = f"no face found in the driving frame, of which the model needs {', '.join(self.model.spec.needs)}"
+            if lost.all():
+                self.fail(pair, view.indices, reason)
+                return None
+            self._lose(pair, [view.indices[i] for i in lost.nonzero()[0]], reason)
+            view = view.without(lost)
         start = time.perf_counter()
         try:
             rendered = view.truth if self._rendered else None
@@ -80,11 +89,14 @@ class Row:
             else:
                 self._add(pair, metric, dict(zip(view.indices, score(metric, output, reference), strict=True)))
         self.seconds["metrics"] += time.perf_counter() - start
-        return output
+        return view, output
 
     def fail(self, pair: Pair, indices: list[int], reason: str) -> None:
         """Every frame of a pair failed for one reason: they count as attempted."""
         self.failures[pair.id] = reason
+        self._lose(pair, indices, reason)
+
+    def _lose(self, pair: Pair, indices: list[int], reason: str) -> None:
         for metric in self.metrics:
             if not self._missing(pair, metric, len(indices)):
                 self._add(pair, metric, dict.fromkeys(indices, (None, "failed", reason)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -47,6 +47,7 @@ class Request:
     preset: str = "mini"
     suite: str | None = None
     limit: int | None = None
+    shots: int | None = None
     out: str = "runs"
     seed: int = 0
     device: str = "cpu"
@@ -69,6 +70,7 @@ def run(
     preset: str = "mini",
     suite: str | None = None,
     limit: int | None = None,
+    shots: int | None = None,
     out: str | Path = "runs",
     seed: int = 0,
     device: str = "cpu",
@@ -76,12 +78,13 @@ def run(
     """Measure `model` on `task` and `dataset`; gives the run folders, the model's first, then the calibration rows'.
 
     `dataset` is a folder or the name of one that is made at first use. Where it has a test split, that alone is run.
-    `suite` names the networks that metrics use (None: those that ship), `limit` takes the first pairs only, `seed`
-    draws pairs and sets what is random in a model. Every frame is decoded once and goes through every network once, for
-    all rows together. Raises `UserError` (unknown names, no pairs) and `MissingPrerequisite` (weights).
+    `suite` names the networks that metrics use (None: those that ship), `limit` takes the first pairs only, `shots`
+    says how many source images models are given (None: as many as the task says), `seed` draws pairs and sets what is
+    random in a model. Every frame is decoded once and goes through every network once, for all rows together. Raises
+    `UserError` (unknown names, no pairs) and `MissingPrerequisite` (weights).
     """
     checkpoint = None if checkpoint is None else str(checkpoint)
-    request = Request(task, model, str(dataset), checkpoint, preset, suite, limit, str(out), seed, device)
+    request = Request(task, model, str(dataset), checkpoint, preset, suite, limit, shots, str(out), seed, device)
     return [result.folder for result in measure(request)]
 
 
@@ -90,8 +93,10 @@ def measure(request: Request) -> list[Result]:
     started, clock = datetime.now(UTC), time.perf_counter()
     git_sha, git_dirty = provenance.git_state()  # now: the files may change while this runs
     task = tasks.get(request.task)
-    if request.limit is not None and request.limit < 1:
-        raise UserError(f"limit must be at least 1, but is {request.limit}")
+    for name, value in (("limit", request.limit), ("shots", request.shots)):
+        if value is not None and value < 1:
+            raise UserError(f"{name} must be at least 1, but is {value}")
+    task = task if request.shots is None else replace(task, shots=request.shots)
     models = [_load(request.model, request)] + [_load(name, request) for name in CALIBRATION if name != request.model]
     suite = open_suite(request.suite)
     dataset = open_dataset(request.dataset)  # may be rendered now: whatever else can be wrong is known before
@@ -144,6 +149,7 @@ def measure(request: Request) -> list[Result]:
             frames_per_clip=task.frames_per_clip,
             limit=request.limit,
             split=split,
+            shots=task.shots,
         ),
         metrics=(),
         evaluators={kind: EvaluatorInfo(**asdict(info)) for kind, info in suite.networks.items()},
@@ -208,9 +214,9 @@ def _compare(pair: Pair, rows: Sequence[Row], reader: PairReader, request: Reque
         return
     seed = int(sha256_text(f"{request.seed}\t{pair.id}")[:15], 16)
     for row in rows:
-        output = row.take(pair, view, seed, request.device)
-        if output is not None and preview is not None:
-            row.previews.append(run_folder.preview(preview, pair, view, output))
+        driven = row.take(pair, view, seed, request.device)
+        if driven is not None and preview is not None:
+            row.previews.append(run_folder.preview(preview, pair, *driven))
 
 
 def _model_info(model: Reenactor) -> ModelInfo:

@@ -34,6 +34,10 @@ class Look:
     frames: Frames
     features: dict[str, NDArray[np.float32]]
 
+    def taken(self, places: NDArray[np.intp]) -> Look:
+        """The frames at some places."""
+        return Look(self.frames[places], {kind: values[places] for kind, values in self.features.items()})
+
     def repeated(self, count: int) -> Look:
         """The first frame, `count` times; nothing is copied."""
 

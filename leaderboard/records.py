@@ -96,6 +96,7 @@ class ProtocolInfo(_Strict):
     frames_per_clip: int
     limit: int | None  # --limit, None: all pairs
     split: str | None = None  # the only split that pairs were made of; None: all clips
+    shots: int = 1  # source images that a model was given, of which it used as many as it can
 
 
 class PreviewInfo(_Strict):
@@ -151,6 +152,7 @@ class RunRecord(_Strict):
                 f"{self.protocol.size}px",
                 f"pairs:{self.protocol.n_pairs}@{self.protocol.pair_list_sha256[:8]}",
                 f"frames:{self.protocol.frames_per_clip}",
+                *([f"shots:{self.protocol.shots}"] if self.protocol.shots != 1 else []),
                 self.protocol.id,
                 f"{self.dataset.name}@{self.dataset.fingerprint[:8]}",
             ]

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Pair:
-    """A source (frame 0 of a clip) and the driving clip that gives the motion."""
+    """A source (frame 0 of a clip, or a few of its frames) and the driving clip that gives the motion."""
 
     source: Clip
     driving: Clip
@@ -54,6 +54,7 @@ class Task:
     pairs: Callable[[Sequence[Clip], int], list[Pair]]  # of clips, with a seed; independent of their order
     size: int = 256  # side in pixels at which frames are compared
     frames_per_clip: int = 64  # at most
+    shots: int = 1  # source images that a model is given; one that uses fewer takes the first
 
     @property
     def protocol(self) -> str:
@@ -72,8 +73,29 @@ class Task:
 
     def frame_indices(self, n_frames: int) -> list[int]:
         """Evenly spaced driving frames, first and last included; all of them when there are no more than the limit."""
-        count = min(n_frames, self.frames_per_clip)
-        return [i * (n_frames - 1) // max(count - 1, 1) for i in range(count)]
+        return evenly(n_frames, self.frames_per_clip)
+
+    def source_indices(self, n_frames: int) -> list[int]:
+        """The frames of the source's clip that a model is given: the first, and the others evenly over the clip.
+
+        Fewer than `shots` only where the clip has fewer.
+        """
+        return evenly(n_frames, self.shots)
+
+    def driving_indices(self, pair: Pair) -> list[int]:
+        """The driving frames that are compared. Where a clip drives itself, a model that is given more of it than the
+        first frame has to make none of those again."""
+        indices = self.frame_indices(pair.driving.n_frames)
+        if self.shots == 1 or pair.source != pair.driving:
+            return indices
+        given = set(self.source_indices(pair.source.n_frames))
+        return [i for i in indices if i not in given]
+
+
+def evenly(n_frames: int, most: int) -> list[int]:
+    """At most so many of 0 .. n_frames - 1, evenly spaced, the ends included (the first alone for one)."""
+    count = min(n_frames, most)
+    return [i * (n_frames - 1) // max(count - 1, 1) for i in range(count)]
 
 
 def pair_list_sha256(pairs: Sequence[Pair]) -> str:

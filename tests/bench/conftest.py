@@ -164,15 +164,16 @@ class Model:
 
     def __init__(self, fault, preset, needs):
         self.fault = fault
-        self.spec = ModelSpec("shifter", preset, 32, needs=needs, checkpoint=fault)
+        self.shots = 3 if fault == "shots" else 1
+        self.spec = ModelSpec("shifter", preset, 32, needs=needs, checkpoint=fault, shots=self.shots)
 
     def encode_source(self, images, extras):
         return Source(images, {"extras": extras})
 
     def reenact(self, source, driving, extras, *, relative_to=None):
-        assert source.images.shape == (1, 3, 32, 32) and source.images.dtype == torch.float32
+        assert source.images.shape == (self.shots, 3, 32, 32) and source.images.dtype == torch.float32
         assert torch.is_inference_mode_enabled()
-        out = source.images.roll(1, dims=3).expand_as(driving).clone()
+        out = source.images[-1:].roll(1, dims=3).expand_as(driving).clone()
         if self.fault == "noise":
             return out * 0.9 + 0.1 * torch.rand_like(out)
         if self.fault == "faceless":

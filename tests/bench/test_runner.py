@@ -138,6 +138,7 @@ def test_the_record_says_how_it_came_about(dataset, suite, outside, tmp_path):
         "frames_per_clip": 64,
         "limit": 2,
         "split": None,
+        "shots": 1,
     }
     assert record.dataset.n_clips == 3
     assert record.model.name == "shifter"
@@ -278,6 +279,41 @@ def test_a_model_gets_the_landmarks_it_needs_at_its_own_size(dataset, suite, out
     suite.missing = {"landmarks": "no weights"}
     with pytest.raises(MissingPrerequisite, match="model shifter needs landmarks: no weights"):
         bench.run("same-id", "shifter", dataset, checkpoint="landmarks", out=tmp_path)
+
+
+def test_a_model_is_given_as_many_source_images_as_it_can_use(dataset, suite, outside, tmp_path):
+    for fault, last in (("shots", FRAMES - 1), ("", 0)):
+        found = bench.run("cross-id", "shifter", dataset, shots=3, checkpoint=fault, out=tmp_path / str(last), limit=1)
+        record = read_record(found[0])
+        assert record.protocol.shots == 3
+        assert "|shots:3|" in record.signature(record.metrics[0])
+        source = record.previews[0].source_clip
+        frame = video.resize(video.read_frames(dataset / "clips" / f"{source}.mp4", [last]), 32)
+        shown = np.asarray(Image.open(found[0] / record.previews[0].output[0]).resize((32, 32), Image.Resampling.BOX))
+        assert np.abs(shown.astype(float) - np.roll(frame[0], 1, axis=1)).mean() < 3, fault
+    single = read_record(bench.run("cross-id", "shifter", dataset, out=tmp_path / "one", limit=1)[0])
+    assert "shots" not in single.signature(single.metrics[0])
+
+
+def test_frames_that_a_model_was_given_are_not_asked_of_it(dataset, suite, outside, tmp_path):
+    found = bench.run("same-id", "shifter", dataset, shots=2, out=tmp_path)[0]
+    assert sorted(samples(found).query("metric == 'l1'").frame.unique()) == [1, 2]
+    with pytest.raises(UserError, match="shots must be at least 1"):
+        bench.run("same-id", "shifter", dataset, shots=0, out=tmp_path)
+
+
+def test_frames_without_a_face_cost_a_model_that_needs_landmarks_no_others(suite, outside, tmp_path):
+    root = write_dataset(tmp_path / "data", [0, 1, 2])
+    frames = [picture(9 if step == 2 else 1, step) for step in range(FRAMES)]
+    video.write_video(root / "clips" / "clip1.mp4", frames, 25.0)
+    result = measure(Request("same-id", "shifter", str(root), checkpoint="landmarks", out=str(tmp_path / "runs")))[0]
+    assert not result.failures
+    rows = samples(result.folder).query("clip_id == 'clip1' and metric == 'l1'").set_index("frame")
+    assert list(rows.status) == ["ok", "ok", "failed", "ok"]
+    assert rows.error[2] == "no face found in the driving frame, of which the model needs landmarks68"
+    video.write_video(root / "clips" / "clip1.mp4", [picture(9, step) for step in range(FRAMES)], 25.0)
+    result = measure(Request("same-id", "shifter", str(root), checkpoint="landmarks", out=str(tmp_path / "more")))[0]
+    assert list(result.failures) == ["clip1--clip1"]
 
 
 def test_an_installed_package_adds_model_metric_and_task(dataset, suite, outside, tmp_path):
