@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _REGISTRY = {
     "fomm": "models.fomm:create",
+    "marionette": "models.marionette:create",
 }
 
 
