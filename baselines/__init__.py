@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _REGISTRY = {
     "fomm": "baselines.fomm:Fomm",
+    "marionette": "baselines.marionette:Marionette",
     "source-copy": "baselines.calibration:SourceCopy",
     "truth": "baselines.calibration:Truth",
 }

@@ -17,6 +17,7 @@ class NetworkModel:
     """An adapter says of itself what stands here, and adds `encode_source` and `reenact`."""
 
     name: ClassVar[str]
+    architecture: ClassVar[str] = ""  # in `models`, and of its checkpoints, where its name is another
     parts: ClassVar[tuple[str, ...]]  # which networks of its architecture it is driven with
     resolutions: ClassVar[dict[str, int]]  # by preset: side of the images it takes and gives
     paper: ClassVar[str]
@@ -26,7 +27,7 @@ class NetworkModel:
     needs: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, preset: str = "mini", checkpoint: str | Path | None = None, device: str = "cpu") -> None:
-        self.networks, found = load_networks(self.name, preset, checkpoint, device, self.parts)
+        self.networks, found = load_networks(self.architecture or self.name, preset, checkpoint, device, self.parts)
         self.device = torch.device(device)
         self.resolution = self.resolutions[found.preset]
         self.spec = ModelSpec(
