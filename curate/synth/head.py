@@ -22,17 +22,23 @@ KEPT = 24  # people whose textures are kept
 
 
 @dataclass(frozen=True)
-class Head:
-    """A person at rest."""
+class Form:
+    """A person's form at rest: what `pose` moves."""
 
     points: Floats  # [V, 3] sculpting axes, mm
     moves: Floats  # [len(EXPRESSION), V, 3]
+    eye_shift: tuple[Array, Array]  # how far the eyeballs lie from the mean's, mm
+
+
+@dataclass(frozen=True)
+class Head(Form):
+    """A person at rest, with their looks."""
+
     surface: raster.Surface
     fine: raster.Textures
     coarse: raster.Textures  # half the size, for small renderings
     open_sky: Floats  # [V] share of the surroundings that reaches a vertex
     gloss: float  # of the skin, [0, 1]
-    eye_shift: tuple[Array, Array]  # how far the eyeballs lie from the mean's, mm
 
 
 @lru_cache(maxsize=KEPT)
@@ -142,7 +148,7 @@ def _open_sky(points: Floats, mesh: parts.Mesh, surface: raster.Surface) -> Floa
     return np.asarray(np.clip(share * 1.25, 0.04, 1.0).astype(np.float32))
 
 
-def pose(person: Head, motion: Motion) -> tuple[Floats, Floats]:
+def pose(person: Form, motion: Motion) -> tuple[Floats, Floats]:
     """Vertices [T, V, 3] in camera axes (mm), and iris shifts [T, 2] in units of the eye's texture."""
     mesh = parts.mesh()
     points = person.points + np.einsum("tk,kvd->tvd", motion.expression, person.moves)
@@ -160,7 +166,7 @@ def pose(person: Head, motion: Motion) -> tuple[Floats, Floats]:
     return np.ascontiguousarray(placed, np.float32), gaze.astype(np.float32)
 
 
-def _eyelids(points: Floats, person: Head, activations: Floats, mesh: parts.Mesh) -> None:
+def _eyelids(points: Floats, person: Form, activations: Floats, mesh: parts.Mesh) -> None:
     """Close the lids by their blinks, whatever their shape, and keep them outside of the eyeballs."""
     skin = template.skin()
     blinks = {"left": EXPRESSION.index("blink_r"), "right": EXPRESSION.index("blink_l")}
