@@ -1,4 +1,4 @@
-"""FOMM: how it is driven and how it is trained (the networks are in `models.fomm`)."""
+"""FOMM: how it is driven (the networks are in `models.fomm`, how it is trained in `baselines.objectives.fomm`)."""
 
 from __future__ import annotations
 
@@ -6,13 +6,10 @@ from pathlib import Path
 from typing import cast
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from baselines import losses
-from baselines.initialise import pass_through
 from baselines.interface import Extras, Source
 from baselines.network_model import NetworkModel
-from baselines.training import Recipe
 from models.errors import check_shape
 from models.fomm import Generator, KeypointDetector, relative_keypoints
 
@@ -67,44 +64,3 @@ class Fomm(NetworkModel):
             motion = self.generator.dense_motion_network.combine(small, keypoints, kp_source)
             outputs.append(self.generator.decode(features, motion).to(driving.device))
         return torch.cat(outputs)
-
-    @staticmethod
-    def recipe(preset: str) -> Recipe:
-        """How `bench train` trains it. Decay and betas are the paper's; batch and learning rate too but for "mini"."""
-        paper = preset == "paper"
-        return Recipe(
-            architecture="fomm",
-            parts=PARTS,
-            resolution=RESOLUTION[preset],
-            steps=100_000 if paper else 1000,
-            batch=40 if paper else 4,
-            learning_rate=2e-4 if paper else 2e-3,
-            step=training_step,
-            prepare=None if paper else start_as_copy,
-        )
-
-
-def start_as_copy(networks: dict[str, nn.Module]) -> None:
-    """The mini generator begins as a copy of the warped source, so that a minute goes into learning motion."""
-    pass_through(cast(Generator, networks["generator"]))
-
-
-def training_step(
-    networks: dict[str, nn.Module], source: Tensor, driving: Tensor, generator: torch.Generator
-) -> dict[str, Tensor]:
-    """Weighted losses of reconstructing driving frames from source frames [B, 3, R, R] of the same clips.
-
-    Equivariance weights are the paper's (10, 10); the perceptual loss is replaced by pixels and gradients on a pyramid.
-    """
-    detector, synthesis = cast(KeypointDetector, networks["kp_detector"]), cast(Generator, networks["generator"])
-    kp_source, kp_driving = detector(source), detector(driving)
-    prediction = synthesis(source, kp_source=kp_source, kp_driving=kp_driving)["prediction"]
-    warp = losses.RandomWarp.sample(len(driving), generator).to(driving.device)
-    kp_warped = detector(warp.images(driving, align_corners=synthesis.align_corners))
-    return {
-        "pixels": 10 * losses.pyramid_l1(prediction, driving),
-        "gradients": 10 * losses.pyramid_gradient(prediction, driving),
-        "equivariance_value": 10 * losses.equivariance_value(kp_driving["value"], kp_warped["value"], warp),
-        "equivariance_jacobian": 10
-        * losses.equivariance_jacobian(kp_driving["jacobian"], kp_warped["value"], kp_warped["jacobian"], warp),
-    }

@@ -69,15 +69,31 @@ def run(context: click.Context, /, as_json: bool, out: Path, **options: Any) -> 
 @click.option("--preset", default="mini", show_default=True, help="Size of the model: mini or paper.")
 @click.option("--dataset", default=DATASET, show_default=True, help=DATASET_HELP)
 @click.option("--out", type=FOLDER, required=True, help="Where the checkpoint, the log and the state go.")
-@click.option("--steps", type=click.IntRange(1), default=None, help="How long.  [default: the model's recipe]")
+@click.option("--recipe", help="A recipe's name or TOML file.  [default: that of model and preset]")
+@click.option("--steps", type=click.IntRange(1), help="How long.  [default: the recipe's]")
+@click.option("--batch", type=click.IntRange(1), help="Rows of a step, in each process.  [default: the recipe's]")
+@click.option("--accumulate", type=click.IntRange(1), default=1, show_default=True, help="Compute a batch in N parts.")
 @click.option("--resume", is_flag=True, help="Go on with the run in OUT.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the first weights and the order of frames.")
 @click.option("--device", default="cpu", show_default=True, help="Where to train: cpu or cuda.")
-def train(model: str, dataset: str, out: Path, **options: Any) -> None:
-    """Train a model on all but the test split; prints the path for --checkpoint."""
-    from bench.training import train_with_progress
+@click.option("--precision", type=click.Choice(("fp32", "bf16", "fp16")), help="[default: the recipe's]")
+@click.option("--compile", "compiled", is_flag=True, help="Compile the networks first; pays off in long runs.")
+@click.option("--workers", type=click.IntRange(0), help="Processes that read frames.  [default: as many as needed]")
+@click.option("--wandb", is_flag=True, help="Log to wandb too; it must be installed.")
+@click.option("--dry-run", is_flag=True, help="Say what would be done and how long a step takes.")
+def train(model: str, dataset: str, out: Path, dry_run: bool, **options: Any) -> None:
+    """Train a model on all but the test split; prints the path for --checkpoint.
 
-    click.echo(train_with_progress(model, dataset, out, **options))
+    In several processes: torchrun --nproc-per-node N --no-python bench train ...
+    """
+    from baselines.training import Options
+    from bench.training import describe, train_with_progress
+
+    if dry_run:
+        for key, value in describe(model, dataset, Options(**options)).items():
+            click.echo(f"{key}: {value}")
+        return
+    click.echo(train_with_progress(model, dataset, out, Options(**options)))
 
 
 @main.command()

@@ -16,6 +16,7 @@ import baselines
 import curate
 import leaderboard
 from baselines.checkpoint import CHECKPOINT
+from baselines.training import Options
 from bench import datasets, provenance
 from bench.baseline_errors import baseline_errors
 from bench.curation_check import check
@@ -90,7 +91,7 @@ def _train(root: Path, training: Path) -> Path:
     try:
         if not checkpoint.is_file():
             with _one_thread():
-                return train_with_progress(MODEL, root, training, steps=STEPS, resume=True)
+                return train_with_progress(MODEL, root, training, Options(steps=STEPS, resume=True))
         with baseline_errors():
             baselines.load(MODEL, checkpoint=checkpoint)
     except UserError as error:

@@ -55,9 +55,9 @@ class Recipe:
     precision: str = "fp32"  # or bf16, fp16
     settings: Mapping[str, Any] = field(default_factory=dict)  # what else the objective wants to know
 
-    def steps_for(self, clips: int) -> int:
-        """Optimiser steps of the whole run on so many clips."""
-        return self.steps or self.epochs * max(1, clips * self.repeats // self.batch)
+    def steps_for(self, clips: int, rows: int) -> int:
+        """Optimiser steps of the whole run on so many clips, with so many rows a step."""
+        return self.steps or self.epochs * max(1, clips * self.repeats // rows)
 
 
 def recipe_names() -> list[str]:

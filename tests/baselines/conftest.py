@@ -37,6 +37,17 @@ def tiny(monkeypatch):
     return config
 
 
+@pytest.fixture
+def recipe(tiny, tmp_path):
+    """A file with FOMM's mini recipe for the tiny model."""
+    from dataclasses import asdict
+
+    switches = "\n".join(f"{key} = {str(value).lower()}" for key, value in asdict(tiny).items())
+    path = tmp_path / "tiny.toml"
+    path.write_text(f'extends = "fomm-mini"\nresolution = {RESOLUTION}\n\n[switches]\n{switches}\n')
+    return path
+
+
 @pytest.fixture(scope="session")
 def dataset(tmp_path_factory):
     """Three clips of a bright blob that circles over a gradient; the third is of the test split."""
