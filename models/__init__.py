@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _REGISTRY = {
     "fomm": "models.fomm:create",
+    "landmark-transformer": "models.landmark_transformer:create",
     "marionette": "models.marionette:create",
 }
 
