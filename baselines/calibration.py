@@ -15,11 +15,16 @@ class _Calibration:
     def __init__(self, preset: str = "none", checkpoint: str | Path | None = None, device: str = "cpu") -> None:
         if checkpoint is not None:
             raise ValueError(f"checkpoint: {self.name} has no weights, got {checkpoint}")
-        self.spec = ModelSpec(self.name, "none", resolution=None, kind="calibration", capabilities=("relative",))
+        able = ("relative", "redirect")
+        self.spec = ModelSpec(self.name, "none", resolution=None, kind="calibration", capabilities=able)
 
     def encode_source(self, images: Tensor, extras: Extras) -> Source:
         """Keep the source images [K, 3, H, W]."""
         return Source(images)
+
+    def redirect(self, source: Source, yaw: Tensor, pitch: Tensor, roll: Tensor) -> Tensor:
+        """The first source image for each of T angles: [T, 3, H, W]."""
+        return source.images[:1].expand(len(yaw), -1, -1, -1)
 
 
 class SourceCopy(_Calibration):

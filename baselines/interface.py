@@ -52,3 +52,13 @@ class Reenactor(Protocol):
         """Give [T, 3, H, W] for driving frames [T, 3, H, W]; `relative_to` [1, 3, H, W]: the driving frame whose pose
         the source is taken to have (relative motion)."""
         ...
+
+
+@runtime_checkable
+class Redirector(Reenactor, Protocol):
+    """Turns a source's head to given angles: the capability "redirect"."""
+
+    def redirect(self, source: Source, yaw: Tensor, pitch: Tensor, roll: Tensor) -> Tensor:
+        """Give [T, 3, H, W] for angles [T] in degrees, which mean what `curate.angles` says; expression and place of
+        the head stay the source's."""
+        ...

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 
-from baselines.interface import Extras, Reenactor
+from baselines.interface import Extras, Redirector, Reenactor
 from bench.scoring import Look, to_frames, to_tensor
 from curate import video
 from curate.errors import UserError
@@ -71,7 +71,15 @@ def drive(model: Reenactor, view: PairView, seed: int, device: str) -> Frames:
     torch.manual_seed(seed)
     try:
         with torch.inference_mode():
-            output = model.reenact(model.encode_source(source, extras[0]), driving, extras[1])
+            encoded = model.encode_source(source, extras[0])
+            if view.angles is not None:
+                asked = torch.from_numpy(view.angles).to(device)
+                output = cast(Redirector, model).redirect(encoded, *asked.unbind(1))
+            elif view.initial is not None:
+                initial = to_tensor(video.resize(view.initial, side), device)
+                output = model.reenact(encoded, driving, extras[1], relative_to=initial)
+            else:
+                output = model.reenact(encoded, driving, extras[1])
     except Exception as error:  # a model is anybody's code: whatever it raises costs this pair and no other
         log.debug("model %s failed", model.spec.name, exc_info=True)
         first_line = (str(error).strip() or "no message").splitlines()[0]

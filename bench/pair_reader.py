@@ -25,19 +25,24 @@ SOURCES_KEPT = 128  # clips whose source frames are kept: they are the source of
 @dataclass(frozen=True)
 class PairView:
     """Source (one frame or a few) and driving frames of a pair: as decoded, and at the size at which frames are
-    compared."""
+    compared. Where nothing drives, the first source frame stands for each driving frame."""
 
-    indices: list[int]  # of the driving frames, in their clip
+    indices: list[int]  # of the driving frames, in their clip; where nothing drives, of the angles
     raw_source: Frames
     raw_driving: Frames
     source: Look
     driving: Look
     truth: Look | None  # what a perfect model would make of them, where the task asks for it and the dataset knows it
+    initial: Frames | None = None  # of relative motion: the first driving frame, as decoded
+    angles: NDArray[np.float32] | None = None  # of redirection: [T, 3] yaw, pitch, roll in degrees
 
-    def reference(self, frames: Literal["driving", "source", "truth"] | None) -> Look:
+    def reference(self, frames: Literal["driving", "source", "truth", "angles"] | None) -> Look:
         """As many frames as the driving has, to compare output frames with."""
         if frames == "source":
             return self.source.repeated(len(self.indices))
+        if frames == "angles" and self.angles is not None:
+            source = self.source.repeated(len(self.indices))
+            return Look(source.frames, source.features | {"pose": self.angles})
         if frames == "truth" and self.truth is not None:
             return self.truth
         if frames == "driving":
@@ -53,6 +58,7 @@ class PairView:
             raw_driving=self.raw_driving[left],
             driving=self.driving.taken(left),
             truth=None if self.truth is None else self.truth.taken(left),
+            angles=None if self.angles is None else self.angles[left],
         )
 
 
@@ -84,16 +90,35 @@ class PairReader:
         """Decode a pair; `BadVideo` or IndexError when a clip is not what the manifest says."""
         start = time.perf_counter()
         indices = self.indices(pair)
+        if self._task.motion == "redirect":
+            return self._still(pair, indices)
         driving = self._dataset.frames(pair.driving, indices)
         alone = pair.source == pair.driving and self._task.shots == 1
         source = driving[:1] if alone else self._source_frames(pair.source)
+        initial = None
+        if self._task.motion == "relative":
+            initial = driving[:1] if indices[0] == 0 else self._dataset.frames(pair.driving, [0])
         self.seconds += time.perf_counter() - start
         # driving first: where the source is among its frames, the networks have then seen it
-        driving_look = self._look(driving, "driving")
-        truth = None
-        if self._truth is not None:
-            truth = self._look(self._truth.frames(pair, indices, self._task.size), "truth")
-        return PairView(indices, source, driving, self._look(source, "source"), driving_look, truth)
+        look = self._look(driving, "driving")
+        return PairView(
+            indices, source, driving, self._look(source, "source"), look, self._true(pair, indices), initial
+        )
+
+    def _still(self, pair: Pair, indices: list[int]) -> PairView:
+        """A pair in which nothing drives: the truth, where there is one, stands for what is asked for in pictures."""
+        start = time.perf_counter()
+        source = self._source_frames(pair.source)
+        self.seconds += time.perf_counter() - start
+        look, truth = self._look(source, "source"), self._true(pair, indices)
+        asked = np.array([self._task.angles[i] for i in indices], np.float32)
+        repeated = np.broadcast_to(source[:1], (len(indices), *source.shape[1:]))
+        return PairView(indices, source, repeated, look, truth or look.repeated(len(indices)), truth, angles=asked)
+
+    def _true(self, pair: Pair, indices: list[int]) -> Look | None:
+        if self._truth is None:
+            return None
+        return self._look(self._truth.frames(pair, indices, self._task), "truth")
 
     def _decode_source(self, clip: Clip) -> Frames:
         return self._dataset.frames(clip, self._task.source_indices(clip.n_frames))

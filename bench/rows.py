@@ -53,6 +53,8 @@ class Row:
         if model.spec.name == TRUTH:
             self._rendered = any(reference.frames == "truth" for reference in references.values())
             itself = Reference("driving", "the driving frame itself")
+            if any(reference.frames == "angles" for reference in references.values()):
+                itself = Reference(None, "not known: nobody filmed this head at these angles")
             if not self._rendered:
                 self.references = {aspect: itself if ref.frames else ref for aspect, ref in references.items()}
 
@@ -126,20 +128,20 @@ class Row:
         )
 
     def _id(self, metric: Metric) -> str:
-        return metric.id if metric.feature == "frames" else metric_id(metric.id, self._suite.name)
+        return metric.id if not metric.kinds else metric_id(metric.id, self._suite.name)
 
     def _networks(self, metric: Metric) -> tuple[str, ...]:
-        if metric.feature == "frames":
+        if not metric.kinds:
             return ()
-        kinds = (metric.feature,) if metric.feature in WHOLE_FRAME else ("detector", metric.feature)
+        kinds = metric.kinds if metric.feature in WHOLE_FRAME else ("detector", *metric.kinds)
         return tuple(kind for kind in kinds if kind in self._suite.networks)
 
     def _missing(self, pair: Pair, metric: Metric, frames: int) -> bool:
         """Whether this metric cannot be had here; if so, one sample says why for the whole pair of so many frames."""
         reference = self.references[metric.aspect]
         reason = None if reference.frames else reference.meaning
-        if reason is None and metric.feature != "frames":
-            reason = self._suite.missing.get(metric.feature)
+        if reason is None:
+            reason = next((self._suite.missing[kind] for kind in metric.kinds if kind in self._suite.missing), None)
         if reason is None:
             return False
         clip, person = pair.driving.clip_id, pair.source.person

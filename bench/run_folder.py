@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 PREVIEWS = "previews"
 PREVIEWED_FRAMES = 5
+MARGIN = 28  # pixels of a grid's margins, for its angles
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,8 @@ def preview(number: int, pair: Pair, view: PairView, output: Look) -> Preview:
         for i in shown:
             names[side].append(f"{PREVIEWS}/{number}-{side}-{view.indices[i]}.jpg")
             files[names[side][-1]] = _jpeg(look.frames[i])
+    if view.angles is not None:
+        files[f"{PREVIEWS}/{number}-grid.jpg"] = _jpeg(angle_grid(output.frames, view.angles))
     info = PreviewInfo(
         pair_id=pair.id,
         source_clip=pair.source.clip_id,
@@ -101,8 +104,29 @@ def preview(number: int, pair: Pair, view: PairView, output: Look) -> Preview:
         source=f"{PREVIEWS}/{number}-source.jpg",
         driving=tuple(names["driving"]),
         output=tuple(names["output"]),
+        grid=f"{PREVIEWS}/{number}-grid.jpg" if view.angles is not None else "",
     )
     return Preview(info, files)
+
+
+def angle_grid(frames: NDArray[np.uint8], angles: NDArray[np.float32], side: int = 96) -> NDArray[np.uint8]:
+    """Frames [T, H, W, 3] laid out by yaw (columns, to the image's left first) and pitch (rows, up first), each `side`
+    pixels wide, with the angles in degrees on the margins; cells for which there is no frame are grey."""
+    import numpy as np
+    from PIL import Image, ImageDraw
+
+    yaws, pitches = sorted({float(a[0]) for a in angles}), sorted({float(a[1]) for a in angles}, reverse=True)
+    page = Image.new("RGB", (MARGIN + side * len(yaws), MARGIN + side * len(pitches)), "white")
+    draw = ImageDraw.Draw(page)
+    draw.rectangle((MARGIN, MARGIN, *page.size), fill="lightgrey")
+    for frame, (yaw, pitch, _) in zip(frames, angles, strict=True):
+        at = (MARGIN + side * yaws.index(float(yaw)), MARGIN + side * pitches.index(float(pitch)))
+        page.paste(Image.fromarray(frame).resize((side, side), Image.Resampling.LANCZOS), at)
+    for i, yaw in enumerate(yaws):
+        draw.text((MARGIN + side * (i + 0.5), MARGIN / 2), f"yaw {yaw:+g}", fill="black", anchor="mm")
+    for i, pitch in enumerate(pitches):
+        draw.text((MARGIN / 2, MARGIN + side * (i + 0.5)), f"{pitch:+g}", fill="black", anchor="mm")
+    return np.asarray(page)
 
 
 def _jpeg(frame: NDArray[np.uint8]) -> bytes:

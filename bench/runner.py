@@ -23,7 +23,7 @@ from bench.features import Features
 from bench.metrics.base import Aspect
 from bench.pair_reader import PairReader
 from bench.rows import TRUTH, Row
-from bench.tasks.base import Pair, Reference, pair_list_sha256
+from bench.tasks.base import CAPABILITY, Pair, Reference, pair_list_sha256
 from bench.truth import truth_of
 from curate.console import milestone, progress, say
 from curate.dataset import Clip, Dataset
@@ -98,6 +98,8 @@ def measure(request: Request) -> list[Result]:
             raise UserError(f"{name} must be at least 1, but is {value}")
     task = task if request.shots is None else replace(task, shots=request.shots)
     models = [_load(request.model, request)] + [_load(name, request) for name in CALIBRATION if name != request.model]
+    if (able := CAPABILITY.get(task.motion, "")) and able not in models[0].spec.capabilities:
+        raise UserError(f"task {task.id} needs a model that can do {able!r}, and {models[0].spec.name} cannot")
     suite = open_suite(request.suite)
     dataset = open_dataset(request.dataset)  # may be rendered now: whatever else can be wrong is known before
     clips, split = _to_measure_on(dataset)
@@ -194,14 +196,14 @@ def _kinds(
 ) -> tuple[set[str], set[str]]:
     """What the networks must look for to judge frames, by metrics that have a reference and a network, and in the
     frames that models are given."""
-    kinds: set[str] = {metric.feature for metric in used if references[metric.aspect].frames}
+    kinds: set[str] = {kind for metric in used if references[metric.aspect].frames for kind in metric.kinds}
     driven: set[str] = set()
     for model in models:
         needed = features_needed(model)
         for kind in sorted(needed & set(suite.missing)):
             raise MissingPrerequisite(f"model {model.spec.name} needs {kind}: {suite.missing[kind]}")
         driven |= needed
-    return kinds - {"frames", *suite.missing}, driven
+    return kinds - set(suite.missing), driven
 
 
 def _compare(pair: Pair, rows: Sequence[Row], reader: PairReader, request: Request, preview: int | None) -> None:

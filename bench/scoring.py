@@ -79,7 +79,7 @@ class SetScore:
         them."""
         comparable, lost = _split(self._metric, pred, target)
         for spread, look in ((self._pred, pred), (self._target, target)):
-            spread.add(look.features[self._metric.feature][comparable])
+            spread.add(_seen(look, self._metric)[comparable])
         return lost
 
     def outcome(self) -> tuple[Outcome, int]:
@@ -93,9 +93,9 @@ class SetScore:
 
 def _split(metric: Metric, pred: Look, target: Look) -> tuple[NDArray[np.intp], dict[int, Outcome]]:
     """The frames in which both sides show what the metric reads, and the outcome of each other one."""
-    if metric.feature == "frames":
+    if not metric.kinds:
         return np.arange(len(pred.frames)), {}
-    in_pred, in_target = (_has_face(look.features[metric.feature]) for look in (pred, target))
+    in_pred, in_target = (_has_face(_seen(look, metric)) for look in (pred, target))
     lost: dict[int, Outcome] = {}
     for i in np.flatnonzero(~(in_pred & in_target)).tolist():
         if in_target[i]:
@@ -122,6 +122,12 @@ def _values(metric: Metric, pred: Look, target: Look, frames: NDArray[np.intp]) 
 
 
 def _tensor(look: Look, metric: Metric, chosen: NDArray[np.intp]) -> Tensor:
-    if metric.feature == "frames":
+    if not metric.kinds:
         return to_tensor(look.frames[chosen])
-    return torch.from_numpy(look.features[metric.feature][chosen])
+    return torch.from_numpy(_seen(look, metric)[chosen])
+
+
+def _seen(look: Look, metric: Metric) -> NDArray[np.float32]:
+    """What the metric's networks saw in each frame, [T, ...]; what several saw stands side by side."""
+    seen = [look.features[kind] for kind in metric.kinds]
+    return seen[0] if len(seen) == 1 else np.concatenate(seen, axis=1)

@@ -15,6 +15,7 @@ from baselines.training.trainer import REPORT
 from bench.baseline_errors import baseline_errors
 from bench.datasets import open_dataset
 from bench.evaluators.suite import Observation, open_suite
+from bench.judges import JUDGES
 from curate.console import milestone, progress, say
 from curate.errors import UserError, unknown
 from curate.synth.named import cache
@@ -81,7 +82,7 @@ def train_with_progress(model: str, dataset: str | Path, out: Path, options: Opt
 
 def aids() -> Aids:
     """What training takes from this package."""
-    return Aids(open_maker=open_maker)
+    return Aids(JUDGES, open_maker)
 
 
 def describe(model: str, dataset: str | Path, options: Options) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from curate.synth.truth import ClipTruth, Truth, available
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from bench.tasks.base import Pair
+    from bench.tasks.base import Pair, Task
     from curate.dataset import Dataset
     from curate.perception.interface import Frames
 
@@ -31,16 +31,23 @@ class TruthRenderer:
         if lacking := [clip.clip_id for clip in dataset.clips if clip.clip_id not in self._truth]:
             raise UserError(f"{dataset.root} has no truth of clip {lacking[0]}: make the dataset again")
 
-    def frames(self, pair: Pair, indices: Sequence[int], size: int) -> Frames:
-        """The source's person, light and background as they would look moving like these driving frames: uint8 RGB
-        [T, size, size, 3]."""
+    def frames(self, pair: Pair, indices: Sequence[int], task: Task) -> Frames:
+        """The source's person, light and background as they would look moved as the task says, by these driving frames
+        or to these of its angles: uint8 RGB [T, size, size, 3]."""
         from curate.synth import oracle
 
         start = time.perf_counter()
         source, driving = self._clip(pair.source.clip_id), self._clip(pair.driving.clip_id)
-        rendered: Frames = oracle.render(source, driving, indices, size).frames
+        if task.motion == "redirect":
+            yaw, pitch, roll = zip(*(task.angles[i] for i in indices), strict=True)
+            rendered = oracle.rotate(source, 0, yaw, pitch, roll, task.size)
+        elif task.motion == "relative":
+            rendered = oracle.relative(source, 0, driving, 0, indices, task.size)
+        else:
+            rendered = oracle.render(source, driving, indices, task.size)
         self.seconds += time.perf_counter() - start
-        return rendered
+        frames: Frames = rendered.frames
+        return frames
 
     def _read(self, clip_id: str) -> ClipTruth:
         clip = self._truth.clip(clip_id)

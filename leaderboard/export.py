@@ -12,7 +12,18 @@ from typing import Any
 from leaderboard.standings import Board, decimals
 from leaderboard.text import interval, plain, remark, value
 
-_BOARD_FIELDS = ("source", "task", "protocol", "dataset", "dataset_fingerprint", "suite", "split", "n_pairs", "size")
+_BOARD_FIELDS = (
+    "source",
+    "task",
+    "protocol",
+    "dataset",
+    "dataset_fingerprint",
+    "suite",
+    "split",
+    "shots",
+    "n_pairs",
+    "size",
+)
 _RUN_FIELDS = ("model", "preset", "kind", "weights_sha256", "run_id")
 _SCORE_FIELDS = (
     "mean",

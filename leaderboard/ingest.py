@@ -105,9 +105,9 @@ def ingest_run(store: Store, folder: Path) -> bool:
     record = read_record(folder)
     text = record.model_dump_json()
     digest = sha256_text(text)
-    known = store.rows("SELECT record_sha256 FROM runs WHERE run_id = ?", [record.run_id])
+    known = store.rows("SELECT record FROM runs WHERE run_id = ?", [record.run_id])
     if known:
-        if known[0]["record_sha256"] != digest:
+        if RunRecord.model_validate_json(known[0]["record"]) != record:  # an older form says less of the same
             raise UserError(f"{folder} has the id of another run that is already there: {record.run_id[:80]!r}")
         store.connection.execute("UPDATE runs SET folder = ? WHERE run_id = ?", [str(folder.resolve()), record.run_id])
         return False
@@ -174,6 +174,7 @@ def _run_row(record: RunRecord, folder: Path) -> dict[str, Any]:
         "size": protocol.size,
         "frames_per_clip": protocol.frames_per_clip,
         "split": protocol.split,
+        "shots": protocol.shots,
         "suite": record.suite,
         "seconds_model": record.seconds.get("model"),
         "frames_driven": record.frames_driven,

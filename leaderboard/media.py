@@ -95,7 +95,7 @@ def _strip(board: Board, previews: dict[str, PreviewInfo], media: Media) -> Stri
     frames = first.frames[::step]
     driving = dict(zip(first.frames, first.driving, strict=False))
     images = tuple(media.add(folder, driving[frame]) if frame in driving else None for frame in frames)
-    made = [StripRow("driving", "driving", None, images)]
+    made = [StripRow("asked for" if first.grid else "driving", "driving", None, images)]
     for row in rows:
         preview = previews[row.run_id]
         output = dict(zip(preview.frames, preview.output, strict=False))

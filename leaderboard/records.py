@@ -109,6 +109,7 @@ class PreviewInfo(_Strict):
     source: str
     driving: tuple[str, ...]
     output: tuple[str, ...]
+    grid: str = ""  # of redirection: the output at all angles in one picture
 
 
 class RunRecord(_Strict):

@@ -1,9 +1,8 @@
 """Which values may stand beside each other, in which order, and which is best: read by `show`, `export` and the page.
 
-A board holds runs that answer one question: same source, protocol, pairs, size, dataset fingerprint and suite. In a
-board, a column is one signature: the same metric computed with another network, or against something else, is another
-column. Calibration rows
-(truth, source-copy) frame a board and take no part in its ranking.
+A board holds runs that answer one question: same source, protocol, pairs, shots, size, dataset fingerprint and suite. A
+column of it is one signature: the same metric computed with another network, or against something else, is another
+column. Calibration rows (truth, source-copy) frame a board and take no part in its ranking.
 """
 
 from __future__ import annotations
@@ -101,6 +100,7 @@ class Board:
     size: int
     frames_per_clip: int
     split: str | None  # the only split that pairs were made of
+    shots: int  # source images that models were given
     columns: tuple[Column, ...]
     upper: tuple[Row, ...]
     ranked: tuple[Row, ...]

@@ -144,6 +144,7 @@ def title(board: Board) -> str:
     parts = [
         f"{plain(board.protocol)} on {plain(board.dataset)}@{plain(board.dataset_fingerprint[:8])}",
         f"{board.n_pairs} pairs" + f" of the {plain(board.split)} split" * bool(board.split),
+        *([f"{board.shots} shots"] * (board.shots != 1)),
         f"{board.frames_per_clip} frames each",
         f"{board.size} px",
         f"suite {plain(board.suite)}",

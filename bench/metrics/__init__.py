@@ -1,4 +1,4 @@
-"""Metrics: pure functions `bench.metrics.<id>(pred, target)`; one file each, found by being here.
+"""Metrics: pure functions, as `bench.metrics.l1(pred, target)`; one file each, found by being here.
 
 A file that defines `METRIC` is a metric. An installed package adds more through the entry point group
 `talkinghead.metrics`. Nothing here imports torch before a value is computed.
@@ -23,4 +23,6 @@ def get(name: str) -> Metric:
 
 
 # After this, `metrics.l1` is the function and not the module of that name that defines it.
-globals().update({name: metric.function for name, metric in registry.own(__name__, "METRIC", Metric).items()})
+globals().update(
+    {metric.function.__name__: metric.function for metric in registry.own(__name__, "METRIC", Metric).values()}
+)

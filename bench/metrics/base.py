@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 
     from bench.metrics.spread import Spread
 
-Aspect = Literal["pixels", "motion", "identity", "distribution"]
-Feature = Literal["frames", "landmarks", "pose", "expression", "identity", "perceptual", "frechet"]
+Aspect = Literal["pixels", "motion", "redirection", "identity", "distribution"]
+Feature = Literal["frames", "landmarks", "pose", "expression", "identity", "perceptual", "frechet", "pose+identity"]
 
 
 @dataclass(frozen=True)
@@ -20,8 +20,9 @@ class Metric:
     """A pure function with what is needed to apply it and to read its values.
 
     `function(pred, target)` takes the features of B frames ([B, 3, H, W] in [0, 1], landmarks [B, 68, 2] in pixels,
-    pose [B, 3] in degrees, expression [B, 18] in [0, 1], embeddings and other vectors [B, D]) and gives one value per
-    frame, [B]. A metric that compares sets instead takes [N, D] and [M, D], gives one value, [], and states `of_sets`.
+    pose [B, 3] in degrees, expression [B, 18] in [0, 1], embeddings and other vectors [B, D], for "pose+identity" both
+    side by side) and gives one value per frame, [B]. A metric that compares sets instead takes [N, D] and [M, D], gives
+    one value, [], and states `of_sets`.
     """
 
     id: str
@@ -34,6 +35,11 @@ class Metric:
     paper: str = ""
     ceiling: float | None = None  # values above are recorded as this (an infinite value has no mean)
     of_sets: Callable[[Spread, Spread], float] | None = None  # `function` from what was gathered frame by frame
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds of networks that it needs."""
+        return () if self.feature == "frames" else tuple(self.feature.split("+"))
 
 
 def check_images(pred: Tensor, target: Tensor, least: int = 1) -> None:

@@ -13,6 +13,14 @@ if TYPE_CHECKING:
     from curate.dataset import Clip
 
 
+Motion = Literal["absolute", "relative", "redirect"]
+"""What moves the source: the driving frames' motion as it is; their change since the first of them, on top of the
+source's own; or, with no driving frames, head angles."""
+
+CAPABILITY: dict[Motion, str] = {"relative": "relative", "redirect": "redirect"}
+"""What a model must be able to do for a task of that motion, as in `baselines.interface.ModelSpec.capabilities`."""
+
+
 @dataclass(frozen=True)
 class Pair:
     """A source (frame 0 of a clip, or a few of its frames) and the driving clip that gives the motion."""
@@ -30,11 +38,12 @@ class Pair:
 class Reference:
     """What one aspect of an output frame is compared with, in words and as frames.
 
-    "driving" is the driving frame of the same time, "source" the source frame, None nothing. "truth" is the picture
-    that a perfect model would give, on datasets that can make it; on others `otherwise` takes its place.
+    "driving" is the driving frame of the same time, "source" the source frame, "angles" the head pose that was asked
+    for together with the source's identity, None nothing. "truth" is the picture that a perfect model would give, on
+    datasets that can make it; on others `otherwise` takes its place.
     """
 
-    frames: Literal["driving", "source", "truth"] | None
+    frames: Literal["driving", "source", "truth", "angles"] | None
     meaning: str  # goes beside the metric's description; the reason when there is no reference
     otherwise: Reference | None = None  # stated with "truth" and only with it
 
@@ -55,6 +64,8 @@ class Task:
     size: int = 256  # side in pixels at which frames are compared
     frames_per_clip: int = 64  # at most
     shots: int = 1  # source images that a model is given; one that uses fewer takes the first
+    motion: Motion = "absolute"
+    angles: tuple[tuple[float, float, float], ...] = ()  # of "redirect": yaw, pitch, roll in degrees (curate.angles)
 
     @property
     def protocol(self) -> str:
@@ -84,7 +95,9 @@ class Task:
 
     def driving_indices(self, pair: Pair) -> list[int]:
         """The driving frames that are compared. Where a clip drives itself, a model that is given more of it than the
-        first frame has to make none of those again."""
+        first frame has to make none of those again. Where nothing drives: the numbers of the angles."""
+        if self.motion == "redirect":
+            return list(range(len(self.angles)))
         indices = self.frame_indices(pair.driving.n_frames)
         if self.shots == 1 or pair.source != pair.driving:
             return indices

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from curate.synth.parameters import Motion
+from curate.angles import angles, rotation
+from curate.synth.parameters import EXPRESSION, Motion
 from curate.synth.truth import ClipTruth
 
 if TYPE_CHECKING:
@@ -36,6 +37,34 @@ def render(
 
     motion = motion_of.motion.take(_indices(frames, len(motion_of)))
     return render_frames(identity_of.identity, motion, identity_of.scene, size or identity_of.size, device=device)
+
+
+def relative(
+    source: ClipTruth,
+    at: int,
+    driving: ClipTruth,
+    initial: int,
+    frames: Sequence[int] | NDArray[np.integer],
+    size: int | None = None,
+    device: str = "cpu",
+) -> Rendered:
+    """The first clip's person as in frame `at`, moved by what the second does since its frame `initial` (relative
+    motion), at the named frames [T] of the second.
+
+    Rotations are chained, places (in mm) and expressions are added; expressions are cut at the ends of their range. At
+    the initial frame it gives the source's frame. Raises IndexError for frames that a clip does not have.
+    """
+    from curate.synth.renderer import render_frames
+
+    moved = driving.motion.take(_indices(frames, len(driving)))
+    begun = driving.motion.take(_indices([initial], len(driving)))
+    own = source.motion.take(_indices([at], len(source)))
+    least = np.array([-1.0 if name.startswith("gaze") else 0.0 for name in EXPRESSION], np.float32)
+    expression = np.clip(own.expression + moved.expression - begun.expression, least, 1)
+    turn = rotation(moved.angles) @ np.linalg.inv(rotation(begun.angles)) @ rotation(own.angles)
+    place = own.translation + moved.translation - begun.translation
+    motion = Motion(expression, angles(turn).astype(np.float32), place, own.focal)
+    return render_frames(source.identity, motion, source.scene, size or source.size, device=device)
 
 
 def rotate(

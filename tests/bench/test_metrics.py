@@ -123,8 +123,8 @@ def test_features_that_are_none_are_refused_by_name():
 def test_every_metric_file_is_found_and_says_what_it_is():
     found = metrics.available()
     assert set(found) >= {"l1", "psnr", "ssim", "akd", "csim", "prmse", "aucon", "lp", "fd"}
-    for name, metric in found.items():
-        assert getattr(metrics, name) is metric.function
+    for metric in found.values():
+        assert getattr(metrics, metric.function.__name__) is metric.function
         assert metric.description
         assert (metric.of_sets is not None) == (metric.aspect == "distribution")
 

@@ -12,7 +12,7 @@ import pytest
 
 import bench
 from bench import tasks
-from bench.tasks.base import Pair, Reference
+from bench.tasks.base import Pair, Reference, Task
 from bench.truth import truth_of
 from curate import video
 from curate.dataset import Dataset
@@ -24,6 +24,8 @@ from leaderboard.records import RunRecord, read_record
 
 from .conftest import FRAMES, SEEN, FakeSuite, picture, write_dataset
 
+ABSOLUTE = replace(tasks.get("cross-id"), size=128)
+
 
 class FakeTruth:
     """The source's disc where the driving clip's disc is; as `bench.truth.TruthRenderer`."""
@@ -33,11 +35,11 @@ class FakeTruth:
     def __init__(self) -> None:
         self.asked: list[str] = []
 
-    def frames(self, pair: Pair, indices: Sequence[int], size: int) -> np.ndarray:
+    def frames(self, pair: Pair, indices: Sequence[int], task: Task) -> np.ndarray:
         self.asked.append(pair.id)
         person = int((pair.source.identity_id or "").removeprefix("person"))
         number = int(pair.driving.clip_id.removeprefix("clip"))
-        return video.resize(np.stack([picture(person, step + number) for step in indices]), size)
+        return video.resize(np.stack([picture(person, step + number) for step in indices]), task.size)
 
 
 @pytest.fixture
@@ -190,10 +192,10 @@ def test_the_truth_of_a_clips_own_motion_is_the_clip_without_its_compression(hea
     dataset = Dataset.open(heads)
     renderer = truth_of(dataset)
     a, b = dataset.clips[:2]
-    rendered = renderer.frames(Pair(a, a), [0, 3, 5], 128)
+    rendered = renderer.frames(Pair(a, a), [0, 3, 5], ABSOLUTE)
     filmed = dataset.frames(a, [0, 3, 5])
     assert np.abs(rendered.astype(int) - filmed).mean() < 4
-    moved = renderer.frames(Pair(a, b), [0, 3, 5], 128)
+    moved = renderer.frames(Pair(a, b), [0, 3, 5], ABSOLUTE)
     assert np.abs(moved.astype(int) - filmed).mean() > 4  # another motion
     assert np.abs(moved.astype(int) - dataset.frames(b, [0, 3, 5])).mean() > 20  # another person in another place
     assert renderer.seconds > 0
@@ -218,7 +220,7 @@ def test_truth_of_another_version_or_of_other_clips_is_refused(heads, monkeypatc
     with monkeypatch.context() as patch:
         patch.setattr("bench.truth.SYNTH_VERSION", 10**6)
         with pytest.raises(UserError, match="whose truth would be another: make the dataset again"):
-            truth_of(dataset).frames(pair, [0], 128)
+            truth_of(dataset).frames(pair, [0], ABSOLUTE)
     unknown = replace(dataset.clips[0], clip_id="somebody")
     with pytest.raises(UserError, match="no truth of clip somebody"):
         truth_of(replace(dataset, clips=(*dataset.clips, unknown)))

@@ -100,6 +100,19 @@ def test_a_frame_turned_to_given_angles(two: tuple[ClipTruth, ClipTruth]) -> Non
     assert oracle.rotate(clip, 0, 0.0).frames.shape == (1, 64, 64, 3)
 
 
+def test_relative_motion_chains_turns_and_adds_places(two: tuple[ClipTruth, ClipTruth]) -> None:
+    a, b = two
+    still = oracle.relative(a, 1, b, 2, [2])
+    np.testing.assert_allclose(still.landmarks[0], oracle.render(a, a, [1]).landmarks[0], atol=1e-2)
+    own = oracle.relative(a, 0, a, 0, [0, 3])
+    np.testing.assert_allclose(own.landmarks, oracle.render(a, a, [0, 3]).landmarks, atol=1e-2)
+    moved = oracle.relative(a, 1, b, 0, [3])
+    turn = b.rotation[3] @ b.rotation[0].T @ a.rotation[1]
+    np.testing.assert_allclose(moved.rotation[0], turn, atol=1e-4)
+    with pytest.raises(IndexError):
+        oracle.relative(a, 1, b, len(b), [0])
+
+
 def test_other_sizes_show_the_same(two: tuple[ClipTruth, ClipTruth]) -> None:
     a, b = two
     small, large = oracle.render(a, b, [1]), oracle.render(a, b, [1], size=128)

@@ -1,0 +1,29 @@
+"""Share of frames in which a head has the pose that was asked for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bench.metrics.angle_error import OSFV, angle_error
+from bench.metrics.base import Metric
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+DEGREES = 15.0
+
+
+def angle_hit(pred: Tensor, target: Tensor, degrees: float = DEGREES) -> Tensor:
+    """1 where the error of head pose (`angle_error`) is below `degrees`, else 0: [B, 3] in degrees -> [B]."""
+    return (angle_error(pred, target) < degrees).to(pred.dtype)
+
+
+METRIC = Metric(
+    id="angle-hit-15",
+    function=angle_hit,
+    aspect="redirection",
+    feature="pose",
+    higher_is_better=True,
+    description=f"share of frames whose head is within {DEGREES:g} degrees of the pose that was asked for",
+    paper=OSFV,
+)
