@@ -24,18 +24,38 @@ def prepare(networks: Networks, recipe: Recipe) -> None:
 def generator_losses(
     networks: Networks, batch: Batch, recipe: Recipe, rng: torch.Generator
 ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """Reconstruction and equivariance (eq. 9, 11, 13)."""
+    """Reconstruction and equivariance (eq. 9, 11, 13); with a discriminator also least squares and feature matching."""
     detector, generator = cast(KeypointDetector, networks["kp_detector"]), cast(Generator, networks["generator"])
     source, driving = batch.source[:, 0], batch.driving[:, 0]
     kp_source, kp_driving = detector(source), detector(driving)
     prediction = generator(source, kp_source=kp_source, kp_driving=kp_driving)["prediction"]
-    found = terms.reconstruction(prediction, driving, recipe)
+    found = terms.reconstruction(networks, prediction, driving, recipe)
     warp = losses.RandomWarp.sample(len(driving), rng).to(driving.device)
     kp_warped = detector(warp.images(driving, align_corners=generator.align_corners))
-    found["equivariance_value"] = recipe.weights["equivariance_value"] * losses.equivariance_value(
-        kp_driving["value"], kp_warped["value"], warp
+    found |= terms.weighted(
+        recipe,
+        equivariance_value=lambda: losses.equivariance_value(kp_driving["value"], kp_warped["value"], warp),
+        equivariance_jacobian=lambda: losses.equivariance_jacobian(
+            kp_driving["jacobian"], kp_warped["value"], kp_warped["jacobian"], warp
+        ),
     )
-    found["equivariance_jacobian"] = recipe.weights["equivariance_jacobian"] * losses.equivariance_jacobian(
-        kp_driving["jacobian"], kp_warped["value"], kp_warped["jacobian"], warp
-    )
-    return found, {"prediction": prediction[:, None]}
+    if recipe.discriminators:
+        seen = {"value": kp_driving["value"].detach()}
+        fake_maps, fake = networks["discriminator"](prediction, seen)
+        real_maps, _ = networks["discriminator"](driving, seen)
+        found |= terms.weighted(
+            recipe,
+            adversarial=lambda: losses.least_squares_generator(fake),
+            feature_matching=lambda: losses.feature_matching(real_maps, fake_maps),
+        )
+    return found, {"prediction": prediction[:, None], "kp_driving": kp_driving["value"]}
+
+
+def discriminator_losses(
+    networks: Networks, batch: Batch, outputs: dict[str, Tensor], recipe: Recipe, rng: torch.Generator
+) -> dict[str, Tensor]:
+    """Least squares: 1 for driving frames, 0 for predictions."""
+    seen = {"value": outputs["kp_driving"]}
+    _, real = networks["discriminator"](batch.driving[:, 0], seen)
+    _, fake = networks["discriminator"](outputs["prediction"][:, 0], seen)
+    return {"discriminator": recipe.weights["adversarial"] * losses.least_squares_discriminator(real, fake)}
