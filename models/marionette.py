@@ -45,7 +45,7 @@ class Config:
 PRESETS = {
     "paper": Config(),
     "mini": Config(  # for 128 x 128 images
-        width=16,
+        width=8,
         max_width=96,
         scales=3,
         attention_blocks=2,
