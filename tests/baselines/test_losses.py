@@ -62,7 +62,7 @@ def test_the_losses_of_fomm_are_those_of_the_authors_code(golden, seeded, vgg19,
     found |= {name: value[None] for name, value in scalars.items()}
     assert set(found) == stored.names
     for name, value in found.items():
-        if name.startswith("disc_") and not align_corners:  # it amplifies what is undetermined where the warped source meets its border
+        if name.startswith("disc_") and not align_corners:  # amplifies what is undetermined at the warped border
             stored.about["outputs"][name]["float32_vs_float64_max_abs"] = 2e-4
         stored.check(name, value)
 
