@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 _REGISTRY = {
+    "bilayer": "models.bilayer:create",
     "fomm": "models.fomm:create",
     "landmark-transformer": "models.landmark_transformer:create",
     "marionette": "models.marionette:create",
