@@ -14,10 +14,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from baselines.interface import Reenactor
+    from baselines.network_model import Precision
 
 _REGISTRY = {
     "fomm": "baselines.fomm:Fomm",
     "marionette": "baselines.marionette:Marionette",
+    "marionette-lt": "baselines.marionette_lt:MarionetteLT",
     "source-copy": "baselines.calibration:SourceCopy",
     "truth": "baselines.calibration:Truth",
 }
@@ -50,20 +52,40 @@ def check_preset(preset: str) -> None:
         raise UnknownName("preset", preset, PRESETS)
 
 
-def load(name: str, preset: str = "mini", checkpoint: str | Path | None = None, device: str = "cpu") -> Reenactor:
+def load(
+    name: str,
+    preset: str = "mini",
+    checkpoint: str | Path | None = None,
+    device: str = "cpu",
+    *,
+    precision: Precision = "fp32",
+    compiled: bool = False,
+) -> Reenactor:
     """A model ready to be driven.
 
     `checkpoint` is a file, a folder that `bench train` wrote, or the name of shipped weights; without one the weights
     shipped for `preset` are used. A checkpoint knows its own preset (published files are "paper"), which then counts.
+    `precision` ("fp32", "bf16", "fp16") and `compiled` are explained at `NetworkModel.use`; images stay float32.
     Raises `models.errors.UnknownName`, `baselines.checkpoint.MissingCheckpoint` or `BadCheckpoint`: all ValueErrors.
     """
+    check_preset(preset)
+    check_device(device)
+    model = model_class(name)(preset=preset, checkpoint=checkpoint, device=device)
+    if precision != "fp32" or compiled:
+        if not hasattr(model, "use"):
+            asked = f"precision {precision}" if precision != "fp32" else "compiled"
+            raise ValueError(f"{asked}: {name} has no networks that this could be done to; load it without")
+        model.use(precision, compiled)
+    loaded: Reenactor = model
+    return loaded
+
+
+def check_device(device: str) -> None:
+    """Raise ValueError for a device that torch does not find here."""
     import torch
 
-    check_preset(preset)
     usable = ["cpu"]
     if torch.cuda.is_available():
         usable += ["cuda", *(f"cuda:{i}" for i in range(torch.cuda.device_count()))]
     if device not in usable:
         raise ValueError(f"device: expected one of {', '.join(usable)}, got {device}")
-    model: Reenactor = model_class(name)(preset=preset, checkpoint=checkpoint, device=device)
-    return model

@@ -10,7 +10,6 @@ from torch import Tensor
 
 from baselines.interface import Extras, Source
 from baselines.network_model import NetworkModel
-from models.errors import check_shape
 from models.fomm import Generator, KeypointDetector, relative_keypoints
 
 PARTS = ("generator", "kp_detector")
@@ -27,17 +26,22 @@ class Fomm(NetworkModel):
     paper = "Siarohin et al., First Order Motion Model for Image Animation, NeurIPS 2019"
     licence = "MIT"
     capabilities = ("relative",)
+    compilable = (
+        "generator.encode",
+        "generator.dense_motion_network.combine",
+        "generator.decode",
+        "kp_detector.forward",
+    )
 
     def __init__(self, preset: str = "mini", checkpoint: str | Path | None = None, device: str = "cpu") -> None:
         super().__init__(preset, checkpoint, device)
         self.generator = cast(Generator, self.networks["generator"])
         self.kp_detector = cast(KeypointDetector, self.networks["kp_detector"])
 
-    @torch.inference_mode()
     def encode_source(self, images: Tensor, extras: Extras) -> Source:
-        """Features, shrunk image and keypoints of the first of the source images [K, 3, R, R]."""
-        self.check("images", images)
-        image = images[:1].to(self.device)
+        """Features, shrunk image and keypoints of the one source image [1, 3, R, R]."""
+        self.check_source(images)
+        image = images.to(self.device)
         state = {
             "features": self.generator.encode(image),
             "small": self.generator.dense_motion_network.down(image),
@@ -45,13 +49,12 @@ class Fomm(NetworkModel):
         }
         return Source(images, state)
 
-    @torch.inference_mode()
     def reenact(self, source: Source, driving: Tensor, extras: Extras, *, relative_to: Tensor | None = None) -> Tensor:
         """The source in the poses of driving frames [T, 3, R, R]; see `Reenactor`."""
         self.check("driving", driving)
         initial = None
         if relative_to is not None:
-            check_shape("relative_to", relative_to, (1, 3, *driving.shape[2:]))
+            self.check_one("relative_to", relative_to)
             initial = self.kp_detector(relative_to.to(self.device))
         outputs = []
         for frames in torch.split(driving, BATCH):

@@ -7,13 +7,14 @@ source's features with it and inpaints. Coordinates are (x, y) in [-1, 1]. Keypo
 and jacobian [B, K, 2, 2].
 
 `align_corners` belongs to a checkpoint's recipe: the published weights were trained when `grid_sample` had it True.
+Coordinates are computed without matrix products, which autocast would round to a pixel's fraction.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -30,6 +31,7 @@ from models.layers import (
     coordinate_grid,
     doubling_widths,
     gaussian_heatmaps,
+    unrounded,
 )
 from models.presets import configure
 
@@ -111,11 +113,10 @@ class KeypointDetector(nn.Module):
         features = self.predictor(self.down(image))
         logits = self.kp(features)
         batch, points, height, width = logits.shape
-        heatmap = (logits / self.temperature).flatten(2).softmax(-1).view_as(logits)
-        grid = coordinate_grid(height, width, heatmap)
-        value = torch.einsum("bkhw,hwc->bkc", heatmap, grid)
+        heatmap = (unrounded(logits) / self.temperature).flatten(2).softmax(-1).view_as(logits)
+        value = (heatmap[..., None] * coordinate_grid(height, width, heatmap)).sum((2, 3))
         jacobian_map = self.jacobian(features).view(batch, points, 4, height, width)
-        jacobian = torch.einsum("bkhw,bkjhw->bkj", heatmap, jacobian_map).view(batch, points, 2, 2)
+        jacobian = (heatmap[:, :, None] * jacobian_map).sum((3, 4)).view(batch, points, 2, 2)
         return {"value": value, "jacobian": jacobian}
 
 
@@ -147,9 +148,9 @@ class DenseMotion(nn.Module):
         deformed = self.warp_by_each(small, motions)
         heatmaps = self.heatmap_differences(height, width, kp_driving, kp_source)
         features = self.hourglass(torch.cat([heatmaps[:, :, None], deformed], dim=2).flatten(1, 2))
-        mask = self.mask(features).softmax(1)
+        mask = unrounded(self.mask(features)).softmax(1)
         return {
-            "deformation": torch.einsum("bkhw,bkhwc->bhwc", mask, motions),  # eq. 7
+            "deformation": (mask[..., None] * motions).sum(1),  # eq. 7
             "occlusion_map": self.occlusion(features).sigmoid(),
             "mask": mask,
             "sparse_deformed": deformed,
@@ -161,9 +162,10 @@ class DenseMotion(nn.Module):
         [B, K+1, H, W, 2]; the first is the background, which stays where it is.
         """
         grid = coordinate_grid(height, width, kp_driving["value"])
-        local = kp_source["jacobian"] @ kp_driving["jacobian"].inverse()  # J_k, eq. 5
+        local = product(kp_source["jacobian"], inverse(kp_driving["jacobian"]))  # J_k, eq. 5
         offset = grid - kp_driving["value"][:, :, None, None]
-        motion = torch.einsum("bkij,bkhwj->bkhwi", local, offset) + kp_source["value"][:, :, None, None]
+        turned = (local[:, :, None, None] * offset[..., None, :]).sum(-1)
+        motion = turned + kp_source["value"][:, :, None, None]
         return torch.cat([grid.expand(len(motion), 1, -1, -1, -1), motion], dim=1)
 
     def warp_by_each(self, small: Tensor, motions: Tensor) -> Tensor:
@@ -182,6 +184,8 @@ class DenseMotion(nn.Module):
 
 class Generator(nn.Module):
     """Section 3.2: encode the source, warp and mask its features (eq. 8), inpaint and decode."""
+
+    narrow: ClassVar = ("final",)  # for `models.folding`
 
     def __init__(self, config: Config) -> None:
         super().__init__()
@@ -224,8 +228,8 @@ class Generator(nn.Module):
         occlusion = motion["occlusion_map"]
         if occlusion.shape[2:] != features.shape[2:]:
             occlusion = F.interpolate(occlusion, size=features.shape[2:], mode="bilinear", align_corners=False)
-        features = occlusion * self.warp(features, motion["deformation"])
-        features = self.bottleneck(features)
+        warped = occlusion * self.warp(features, motion["deformation"])
+        features = self.bottleneck(warped.to(features.dtype))  # under autocast the warp gives float32
         for block in self.up_blocks:
             features = block(features)
         image: Tensor = self.final(features).sigmoid()
@@ -309,8 +313,21 @@ def relative_keypoints(kp_source: Keypoints, kp_driving: Keypoints, kp_initial: 
     area_source, area_initial = (hull_area(kp["value"][0]) for kp in (kp_source, kp_initial))
     scale = (area_source / area_initial) ** 0.5 if area_initial > 0 else 1.0
     value = kp_source["value"] + scale * (kp_driving["value"] - kp_initial["value"])
-    jacobian = kp_driving["jacobian"] @ kp_initial["jacobian"].inverse() @ kp_source["jacobian"]
-    return {"value": value, "jacobian": jacobian}
+    change = product(kp_driving["jacobian"], inverse(kp_initial["jacobian"]))
+    return {"value": value, "jacobian": product(change, kp_source["jacobian"])}
+
+
+def product(a: Tensor, b: Tensor) -> Tensor:
+    """Products of matrices [..., 2, 2] that autocast leaves alone."""
+    return (a[..., None] * b[..., None, :, :]).sum(-2)
+
+
+def inverse(matrix: Tensor) -> Tensor:
+    """Inverses of matrices [..., 2, 2]; of a singular one, infinite."""
+    (a, b), (c, d) = ((row[..., 0], row[..., 1]) for row in (matrix[..., 0, :], matrix[..., 1, :]))
+    adjugate = torch.stack([d, -b, -c, a], dim=-1).view(matrix.shape)
+    result: Tensor = adjugate / (a * d - b * c)[..., None, None]
+    return result
 
 
 def hull_area(points: Tensor) -> float:

@@ -6,10 +6,16 @@ Module and attribute names are those of the published checkpoints, so that their
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+
+def unrounded(x: Tensor) -> Tensor:
+    """`x` as float32 where autocast made it less: what coordinates are computed from."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
 def coordinate_grid(height: int, width: int, like: Tensor) -> Tensor:
@@ -51,6 +57,8 @@ class AntiAliasDown(nn.Module):
 class SameBlock(nn.Module):
     """Convolution, batch normalisation, ReLU at one resolution."""
 
+    normalised: ClassVar = (("conv", "norm"),)  # for `models.folding`
+
     def __init__(self, in_channels: int, out_channels: int, kernel: int = 3) -> None:
         super().__init__()
         self.conv = nn.Conv2d(in_channels, out_channels, kernel, padding=kernel // 2)
@@ -58,8 +66,7 @@ class SameBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, in, H, W] -> [B, out, H, W]."""
-        activated: Tensor = F.relu(self.norm(self.conv(x)))
-        return activated
+        return F.relu(self.norm(self.conv(x)), inplace=True)
 
 
 class DownBlock(SameBlock):
@@ -73,13 +80,21 @@ class DownBlock(SameBlock):
 class UpBlock(SameBlock):
     """`SameBlock` on the input enlarged twice (nearest)."""
 
+    enlarged: ClassVar = (("enlarge", "conv"),)
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__(in_channels, out_channels)
+        self.enlarge = nn.Upsample(scale_factor=2)
+
     def forward(self, x: Tensor) -> Tensor:
         """[B, in, H, W] -> [B, out, 2H, 2W]."""
-        return super().forward(F.interpolate(x, scale_factor=2))
+        return super().forward(self.enlarge(x))
 
 
 class ResBlock(nn.Module):
     """Pre-activation residual block: x + conv(relu(norm(conv(relu(norm(x))))))."""
+
+    normalised: ClassVar = (("conv1", "norm2"),)
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -90,8 +105,8 @@ class ResBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, C, H, W] -> the same shape."""
-        residual: Tensor = self.conv1(F.relu(self.norm1(x)))
-        residual = self.conv2(F.relu(self.norm2(residual)))
+        residual: Tensor = self.conv1(F.relu(self.norm1(x), inplace=True))
+        residual = self.conv2(F.relu(self.norm2(residual), inplace=True))
         return x + residual
 
 

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 import baselines
+from baselines.checkpoint import load_networks
 from baselines.interface import Reenactor
 from models.errors import InputError, UnknownName
 from models.fomm import KeypointDetector, relative_keypoints
@@ -54,14 +55,15 @@ def test_calibration_rows():
 
 def test_the_adapter_gives_what_the_networks_give(checkpoint):
     model = baselines.load("fomm", checkpoint=checkpoint)
-    source, driving = frames(2), frames(20, seed=1)
+    networks, _ = load_networks("fomm", "mini", checkpoint, "cpu", model.parts)
+    source, driving = frames(1), frames(20, seed=1)
     found = model.reenact(model.encode_source(source, {}), driving, {})
     assert found.shape == driving.shape
     with torch.no_grad():
-        kp_source = model.kp_detector(source[:1])
+        kp_source = networks["kp_detector"](source)
         for t in (0, 17):
-            kp_driving = model.kp_detector(driving[t : t + 1])
-            expected = model.generator(source[:1], kp_source=kp_source, kp_driving=kp_driving)["prediction"]
+            kp_driving = networks["kp_detector"](driving[t : t + 1])
+            expected = networks["generator"](source, kp_source=kp_source, kp_driving=kp_driving)["prediction"]
             torch.testing.assert_close(found[t : t + 1], expected, atol=1e-5, rtol=0)
 
 
@@ -110,13 +112,35 @@ def test_the_spec_says_what_was_loaded(checkpoint):
     ("images", "message"),
     [
         (torch.rand(1, 3, 64, 64), r"images: expected shape \[any, 3, 32, 32\], got \[1, 3, 64, 64\]"),
-        (torch.full((1, 3, 32, 32), 2.0), r"values in \[0, 1\]"),
+        (torch.full((1, 3, 32, 32), 2.0), r"images: expected values in \[0, 1\], got 2 to 2"),
+        (torch.full((1, 3, 32, 32), float("nan")), r"images: expected values in \[0, 1\], got nan to nan"),
+        (torch.rand(0, 3, 32, 32), r"images: expected at least one image and one pixel, got float32 \[0, 3, 32, 32\]"),
+        (torch.rand(2, 3, 32, 32), "images: expected at most 1 source image, which is what fomm uses, got 2"),
     ],
 )
-def test_wrong_images_are_named(checkpoint, images, message):
+def test_wrong_source_images_are_named(checkpoint, images, message):
     model = baselines.load("fomm", checkpoint=checkpoint)
     with pytest.raises(InputError, match=message):
         model.encode_source(images, {})
+
+
+@pytest.mark.parametrize(
+    ("driving", "message"),
+    [
+        (torch.rand(2, 3, 64, 32), r"driving: expected shape \[any, 3, 32, 32\], got \[2, 3, 64, 32\]"),
+        (torch.rand(0, 3, 32, 32), r"driving: expected at least one image and one pixel, got float32 \[0, 3, 32, 32\]"),
+        (torch.full((1, 3, 32, 32), -0.1), r"driving: expected values in \[0, 1\], got -0.1 to -0.1"),
+        (torch.full((1, 3, 32, 32), float("nan")), "driving: expected values in .* got nan"),
+        (torch.zeros(1, 3, 32, 32, dtype=torch.uint8), r"driving: expected a floating tensor .*, got uint8"),
+    ],
+)
+def test_wrong_driving_frames_are_named(checkpoint, driving, message):
+    model = baselines.load("fomm", checkpoint=checkpoint)
+    source = model.encode_source(frames(1), {})
+    with pytest.raises(InputError, match=message):
+        model.reenact(source, driving, {})
+    with pytest.raises(InputError, match=r"relative_to: expected shape \[1, 3, 32, 32\], got \[2, 3, 32, 32\]"):
+        model.reenact(source, frames(1), {}, relative_to=frames(2))
 
 
 def test_an_absent_device_is_named(checkpoint):
