@@ -53,7 +53,7 @@ def draw_stickmen(poses: Tensor, size: int) -> Tensor:
             places = [points[i] for i in curve]
             ends = [*places[1:], places[0]] if closed else places[1:]
             for (x, y), (to_x, to_y) in zip(places, ends, strict=False):
-                stamp = stroke(to_x - x, to_y - y) + (x, y)
+                stamp = stroke(to_x - x, to_y - y) + np.array((x, y))
                 inside = stamp[((stamp >= 0) & (stamp < size)).all(1)]
                 picture[inside[:, 1], inside[:, 0]] = colour
     return torch.from_numpy(canvas).permute(0, 3, 1, 2).to(poses.device).float() / 255
@@ -67,12 +67,8 @@ def stroke(dx: int, dy: int) -> Pixels:
         scale = ONE / math.sqrt(dx * dx + dy * dy)
         side_x, side_y = round(dy * scale), round(-dx * scale)
         far_x, far_y = dx * ONE, dy * ONE
-        corners = [
-            (side_x, side_y),
-            (-side_x, -side_y),
-            (far_x - side_x, far_y - side_y),
-            (far_x + side_x, far_y + side_y),
-        ]
+        near = [(side_x, side_y), (-side_x, -side_y)]
+        corners = [*near, *((far_x + x, far_y + y) for x, y in reversed(near))]
         for start, end in zip(corners, corners[-1:] + corners[:-1], strict=True):
             filled.update(_edge(end, start))
         filled.update(_rows(corners))
