@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _REGISTRY = {
     "fomm": "baselines.fomm:Fomm",
+    "fomm-l": "baselines.fomm_l:FommL",
     "marionette": "baselines.marionette:Marionette",
     "marionette-lt": "baselines.marionette_lt:MarionetteLT",
     "source-copy": "baselines.calibration:SourceCopy",

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 _REGISTRY = {
     "bilayer": "models.bilayer:create",
     "fomm": "models.fomm:create",
+    "fomm-l": "models.fomm_l:create",
     "landmark-transformer": "models.landmark_transformer:create",
     "marionette": "models.marionette:create",
 }

@@ -85,7 +85,11 @@ PRESETS = {
 
 def create(preset: str, **switches: Any) -> dict[str, nn.Module]:
     """The three networks of `preset` with fields of `Config` replaced by `switches`; `UnknownName` for other names."""
-    config = configure("fomm", PRESETS, preset, switches)
+    return networks(configure("fomm", PRESETS, preset, switches))
+
+
+def networks(config: Config) -> dict[str, nn.Module]:
+    """The three networks, named as in the published checkpoints."""
     return {
         "generator": Generator(config),
         "kp_detector": KeypointDetector(config),

@@ -150,7 +150,7 @@ def test_wrong_keypoints_are_named(tiny):
 
 
 def test_names_that_do_not_exist_are_answered_with_the_nearest():
-    with pytest.raises(UnknownName, match=r"architecture 'fom': did you mean fomm\?"):
+    with pytest.raises(UnknownName, match=r"architecture 'fom': did you mean fomm or fomm-l\?"):
         models.create("fom")
     with pytest.raises(UnknownName, match=r"preset 'papr': did you mean paper\?"):
         models.create("fomm", preset="papr")
