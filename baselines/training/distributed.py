@@ -85,8 +85,9 @@ def _normalise(norm: _BatchNorm, world: int, x: Tensor) -> Tensor:
     axes = [axis for axis in range(x.dim()) if axis != 1]
     shape = [1, -1, *[1] * (x.dim() - 2)]
     count = world * x.numel() // x.shape[1]
-    mean = _sum(x.float().sum(axes)) / count
-    centred = x.float() - mean.view(shape)
+    wide = x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
+    mean = _sum(wide.sum(axes)) / count
+    centred = wide - mean.view(shape)
     variance = _sum(centred.square().sum(axes)) / count
     if norm.running_mean is not None and norm.running_var is not None and norm.momentum is not None:
         with torch.no_grad():

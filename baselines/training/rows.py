@@ -121,11 +121,12 @@ def _in_worker(_: int) -> None:
 
 
 def _batch(arrays: dict[str, Tensor], device: torch.device) -> Batch:
-    moved = {name: tensor.to(device, non_blocking=True) for name, tensor in arrays.items()}
-    frames = {role: moved[role].permute(0, 1, 4, 2, 3).float() / 255 for role in ("source", "driving")}
+    dtype = torch.get_default_dtype()
+    moved = {name: tensor.to(device, non_blocking=True).to(dtype) for name, tensor in arrays.items()}
+    frames = {role: moved[role].permute(0, 1, 4, 2, 3) / 255 for role in ("source", "driving")}
     known: dict[str, dict[str, Tensor]] = {"source": {}, "driving": {}}
     for name, tensor in moved.items():
         role, _, extra = name.partition(" ")
         if extra:
-            known[role][extra] = tensor[:, :, None].float() / 255 if extra == "mask" else tensor.float()
+            known[role][extra] = tensor[:, :, None] / 255 if extra == "mask" else tensor
     return Batch(frames["source"], frames["driving"], known["source"], known["driving"])

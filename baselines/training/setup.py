@@ -93,7 +93,7 @@ def set_up(name: str, dataset_root: Path, cache: Path, options: Options, aids: A
     device = torch.device(options.device)
     networks = _networks(recipe, objective, aids, options.seed)
     for network in networks.values():
-        _channels_last(network.to(device))
+        _channels_last(network.to(device, torch.get_default_dtype()))
         if options.compiled:
             network.compile()
     group = Group.join(device)
