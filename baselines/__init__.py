@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from baselines.network_model import Precision
 
 _REGISTRY = {
+    "bilayer": "baselines.bilayer:Bilayer",
     "fomm": "baselines.fomm:Fomm",
     "fomm-l": "baselines.fomm_l:FommL",
     "marionette": "baselines.marionette:Marionette",

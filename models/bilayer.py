@@ -25,7 +25,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.bilayer_blocks import SLOPE, Coefficients, Generator, Projector, ResBlock
+from models.bilayer_blocks import SLOPE, Coefficients, Generator, Head, Projector, ResBlock
 from models.errors import InputError, check_images, check_shape
 from models.layers import doubling_widths
 from models.presets import configure
@@ -212,7 +212,7 @@ class TextureGenerator(nn.Module):
         super().__init__()
         widths = config.widths(config.width, config.max_width)
         self.gen_tex_input = nn.Parameter(torch.randn(1, widths[0], config.input_size, config.input_size))
-        heads = [_head(widths[-1], 3, nn.Tanh())]
+        heads = [Head(widths[-1], 3, nn.Tanh())]
         self.gen_tex = Generator(widths, heads, norm="spatial", resize="up", eps=config.eps, size=config.input_size)
         self.prj_tex = Projector(widths, widths, spatial=True, bottleneck=config.bottleneck)
 
@@ -262,7 +262,7 @@ class InferenceGenerator(nn.Module):
         super().__init__()
         self.align_corners = config.align_corners
         widths = config.widths(config.inf_width, config.inf_max_width)
-        heads = [_head(widths[-1], 2, nn.Tanh()), _head(widths[-1], 3, nn.Tanh()), _head(widths[-1], 1)]
+        heads = [Head(widths[-1], 2, nn.Tanh()), Head(widths[-1], 3, nn.Tanh()), Head(widths[-1], 1)]
         self.gen_inf = Generator(
             widths, heads, norm="adaptive", resize="late up", eps=config.eps, size=config.input_size
         )
@@ -417,10 +417,6 @@ def fold_spectral_norm(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         elif kind not in ("u", "v") or not stem:
             folded[name] = tensor
     return folded
-
-
-def _head(in_channels: int, out_channels: int, *activation: nn.Module) -> nn.Sequential:
-    return nn.Sequential(nn.Conv2d(in_channels, out_channels, 3, padding=1), *activation)
 
 
 def _halvings(size: int, smallest: int) -> int:

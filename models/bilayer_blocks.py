@@ -58,6 +58,27 @@ class AdaptiveNorm(nn.Module):
         return torch.addcmul(shift, self.norm_layer(x), scale)
 
 
+class EnlargedConv(nn.Sequential):
+    """Enlarging twice (nearest) and a 3 x 3 convolution."""
+
+    @property
+    def enlarged(self) -> tuple[tuple[str, str], ...]:
+        """For `models.folding`, unless spectral norm still makes the weights anew."""
+        return () if hasattr(self[1], "weight_orig") else (("0", "1"),)
+
+
+class Head(nn.Sequential):
+    """A 3 x 3 convolution to few channels, and perhaps an activation."""
+
+    def __init__(self, in_channels: int, out_channels: int, *activation: nn.Module) -> None:
+        super().__init__(nn.Conv2d(in_channels, out_channels, 3, padding=1), *activation)
+
+    @property
+    def narrow(self) -> tuple[str, ...]:
+        """For `models.folding`, as above."""
+        return () if hasattr(self[0], "weight_orig") else ("0",)
+
+
 class ResBlock(nn.Module):
     """Pre-activation residual block: norm, activation, convolution, norm, activation, convolution; beside it a 1 x 1.
 
@@ -88,9 +109,8 @@ class ResBlock(nn.Module):
             *make_norm(norms[1], out_channels, eps, grown),
             nn.LeakyReLU(SLOPE, inplace=True),
         )
-        self.block = nn.Sequential(
-            *(up if resize == "late up" else []), nn.Conv2d(out_channels, out_channels, 3, padding=1), *down
-        )
+        second = nn.Conv2d(out_channels, out_channels, 3, padding=1)
+        self.block = EnlargedConv(*up, second) if resize == "late up" else nn.Sequential(second, *down)
         self.skip: nn.Module = nn.Identity()
         enlarge = up if resize.endswith("up") else []
         if norms[1] in ("adaptive", "spatial"):
@@ -139,7 +159,7 @@ class Generator(nn.Module):
     def __init__(
         self,
         widths: Sequence[int],
-        heads: Sequence[nn.Sequential],
+        heads: Sequence[Head],
         *,
         norm: Norm,
         resize: Resize,
