@@ -152,7 +152,14 @@ def pose(person: Form, motion: Motion) -> tuple[Floats, Floats]:
     """Vertices [T, V, 3] in camera axes (mm), and iris shifts [T, 2] in units of the eye's texture."""
     mesh = parts.mesh()
     points = person.points + np.einsum("tk,kvd->tvd", motion.expression, person.moves)
-    _eyelids(points, person, motion.expression, mesh)
+    eyelids(points, person, motion.expression)
+    gaze = motion.expression[:, -2:] * GAZE / parts.EYE_SPAN * (1, -1)
+    return place(points, mesh.head, motion), gaze.astype(np.float32)
+
+
+def place(points: Floats, share: Floats, motion: Motion) -> Floats:
+    """Points [T, N, 3] in sculpting axes, of which `share` [N] goes with the head and the rest with the shoulders, in
+    camera axes."""
     turned = rotation(motion.angles).astype(np.float32)
     towards = rotation(motion.angles * BODY_SHARE).astype(np.float32)
     local = points * FLIP
@@ -160,15 +167,15 @@ def pose(person: Form, motion: Motion) -> tuple[Floats, Floats]:
     with_head = np.einsum("tij,tvj->tvi", turned, local)
     pivot = np.einsum("tij,j->ti", turned, neck)[:, None]
     with_body = np.einsum("tij,tvj->tvi", towards, local - neck) + pivot
-    weight = mesh.head.astype(np.float32)[None, :, None]
+    weight = share.astype(np.float32)[None, :, None]
     placed = weight * with_head + (1 - weight) * with_body + motion.translation[:, None].astype(np.float32)
-    gaze = motion.expression[:, -2:] * GAZE / parts.EYE_SPAN * (1, -1)
-    return np.ascontiguousarray(placed, np.float32), gaze.astype(np.float32)
+    return np.ascontiguousarray(placed, np.float32)
 
 
-def _eyelids(points: Floats, person: Form, activations: Floats, mesh: parts.Mesh) -> None:
-    """Close the lids by their blinks, whatever their shape, and keep them outside of the eyeballs."""
-    skin = template.skin()
+def eyelids(points: Floats, person: Form, activations: Floats) -> None:
+    """Close the lids of posed vertices [T, V, 3] by their blinks, whatever their shape, and keep them outside of the
+    eyeballs; changes rows of the lids alone."""
+    skin, mesh = template.skin(), parts.mesh()
     blinks = {"left": EXPRESSION.index("blink_r"), "right": EXPRESSION.index("blink_l")}
     for (side, unit), rings, ring, shift, sign in zip(
         blinks.items(), expression.lid_rings(), skin.lids, person.eye_shift, (-1.0, 1.0), strict=True
@@ -182,7 +189,7 @@ def _eyelids(points: Floats, person: Form, activations: Floats, mesh: parts.Mesh
         for share, row in zip(expression.RING_SHARE, upper, strict=True):
             points[:, row[1:-1]] += shut * share * way[:, 1:-1]
         points[:, lower[1:-1]] += shut * rise[:, 1:-1]
-        rows = np.unique(np.concatenate([np.arange(int(ring[0]), int(ring[0]) + 5 * len(ring))]))
+        rows = lid_rows(ring)
         x, y, z = np.moveaxis(points[:, rows].astype(np.float64), -1, 0)
         x, y, z = (x - shift[0]) * sign if sign < 0 else x - shift[0], y - shift[1], z - shift[2]
         ball = sculpt.eye_front(x, y, sculpt.LID)
@@ -192,6 +199,11 @@ def _eyelids(points: Floats, person: Form, activations: Floats, mesh: parts.Mesh
         n = len(ring)
         points[:, strip.start : strip.start + n] = points[:, ring]
         points[:, strip.start + n : strip.stop] = points[:, ring] + np.array([0, 0, -6.0], np.float32)
+
+
+def lid_rows(ring: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The vertices around an eye whose innermost ring is given."""
+    return np.arange(int(ring[0]), int(ring[0]) + 5 * len(ring))
 
 
 def landmark_vertices() -> NDArray[np.int64]:
