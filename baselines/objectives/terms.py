@@ -31,7 +31,7 @@ def reconstruction(networks: Networks, prediction: Tensor, target: Tensor, recip
 
     "l1" (mean), "pixels" and "gradients" (on pyramids), "perceptual" (VGG-19 at `settings.perceptual_scales`, FOMM's
     unless it is given, with `settings.perceptual_layers` as weights of the layers), "perceptual-face" (VGGFace, full
-    size), "perceptual-builtin" (full size).
+    size, with `settings.perceptual_face_layers`), "perceptual-builtin" (full size).
     """
     found = weighted(
         recipe,
@@ -44,5 +44,7 @@ def reconstruction(networks: Networks, prediction: Tensor, target: Tensor, recip
     for name, judge in JUDGES.items():
         if weight := recipe.weights.get(name):
             how: dict[str, Any] = {"scales": scales, "layers": layers} if name == "perceptual" else {}
+            if name == "perceptual-face":
+                how["layers"] = recipe.settings.get("perceptual_face_layers")
             found[name] = weight * losses.perceptual(networks[judge], prediction, target, **how)
     return found
