@@ -22,6 +22,8 @@ _REGISTRY = {
     "fomm-l": "baselines.fomm_l:FommL",
     "marionette": "baselines.marionette:Marionette",
     "marionette-lt": "baselines.marionette_lt:MarionetteLT",
+    "osfv": "baselines.osfv:Osfv",
+    "osfv-direct": "baselines.osfv_direct:OsfvDirect",
     "source-copy": "baselines.calibration:SourceCopy",
     "truth": "baselines.calibration:Truth",
 }

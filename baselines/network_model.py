@@ -19,7 +19,17 @@ from models.folding import EnlargingConvolution, NarrowConvolution, folded
 Precision = Literal["fp32", "bf16", "fp16"]
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 HALVED = (nn.Linear, nn.Conv2d, nn.Conv3d, EnlargingConvolution, NarrowConvolution)
-PUBLIC = ("encode_source", "reenact", "reenact_with_mask", "redirect", "encode_motion", "decode")
+PUBLIC = (
+    "encode_source",
+    "reenact",
+    "reenact_with_mask",
+    "redirect",
+    "free_view",
+    "motion",
+    "render",
+    "encode_motion",
+    "decode",
+)
 RANDOM = "random"
 _NO_WEIGHTS = object()
 C = TypeVar("C", bound=Callable[..., Any])

@@ -19,6 +19,8 @@ _REGISTRY = {
     "fomm-l": "models.fomm_l:create",
     "landmark-transformer": "models.landmark_transformer:create",
     "marionette": "models.marionette:create",
+    "osfv": "models.osfv:create",
+    "osfv-community": "models.osfv_community:create",
 }
 
 

@@ -33,6 +33,8 @@ MOST_WEIGHTS = 4_000_000
 def folded(network: M) -> M:
     """A copy of `network`, in eval mode, in which what its blocks name is folded; its state dict has other names."""
     copy = deepcopy(network).eval()
+    for layer in [layer for layer in copy.modules() if hasattr(layer, "weight_orig")]:
+        nn.utils.remove_spectral_norm(layer)
     for block in list(copy.modules()):
         for convolution, norm in getattr(block, "normalised", ()):
             setattr(block, convolution, fuse_conv_bn_eval(getattr(block, convolution), getattr(block, norm)))

@@ -1,0 +1,28 @@
+"""OSFV at a size for tests."""
+
+TINY = {
+    "num_kp": 4,
+    "spectral_norm": False,
+    "width": 4,
+    "max_width": 8,
+    "down_blocks": 1,
+    "volume_channels": 4,
+    "volume_depth": 2,
+    "volume_blocks": 1,
+    "bottleneck_blocks": 1,
+    "kp_width": 4,
+    "kp_max_width": 16,
+    "kp_blocks": 2,
+    "kp_scale": 0.5,
+    "kp_depth": 2,
+    "kp_kernel": 3,
+    "pose_width": 4,
+    "pose_blocks": (1, 1, 1, 1),
+    "motion_width": 4,
+    "motion_max_width": 8,
+    "motion_blocks": 2,
+    "mask_kernel": 3,
+    "disc_width": 4,
+    "disc_max_width": 8,
+    "disc_blocks": 2,
+}
