@@ -8,9 +8,12 @@ from typing import cast
 import torch
 from torch import nn
 
+from models import osfv
 from models.fomm import Generator
 from models.layers import ResBlock, SameBlock
+from models.layers3d import ResBlock3d
 
+_PASSED = 12  # channels at half size that carry the colours
 _SPREAD, _CENTRE = 0.25, 0.5  # after normalisation the passed colours stay positive, so that ReLU lets them through
 
 
@@ -23,11 +26,44 @@ def pass_through(generator: Generator) -> None:
     begin as the identity, occlusion maps nearly open; all other weights keep their random start. Raises `ValueError`
     for a generator with another number of halvings or with too few channels.
     """
+    _pass_colours(generator)
+    for block in generator.bottleneck:
+        _begin_as_identity(cast(ResBlock, block))
+
+
+@torch.no_grad()
+def pass_through_volume(generator: osfv.Generator) -> None:
+    """The same for a generator of OSFV: every layer of its volume carries the twelve channels, and their mean goes on.
+
+    Raises `ValueError` for a volume of fewer channels too.
+    """
+    channels, depth = generator.volume
+    if channels < _PASSED:
+        raise ValueError(f"expected a volume of at least {_PASSED} channels, got {channels}")
+    _pass_colours(generator)
+    _reserve(generator.third, _PASSED)
+    entry = generator.second.weight.view(channels, depth, -1)
+    exit_ = generator.third.conv.weight[:, :, 1, 1].view(-1, channels, depth)
+    entry[:_PASSED] = 0
+    generator.fourth.weight[:_PASSED] = 0
+    for layer in (generator.second, generator.fourth):
+        nn.init.zeros_(cast(nn.Parameter, layer.bias))
+    for channel in range(_PASSED):
+        entry[channel, :, channel] = 1
+        exit_[channel, channel] = 1 / depth
+        generator.fourth.weight[channel, channel] = 1
+    generator.third.conv.weight[:, :, 1, 1] = exit_.flatten(1)
+    for block in (*generator.resblocks_3d, *generator.resblocks_2d):
+        _begin_as_identity(cast(ResBlock | ResBlock3d, block))
+
+
+def _pass_colours(generator: Generator | osfv.Generator) -> None:
+    """Wire what the two generators have in common: encoder, enlarging block, last convolution, occlusion."""
     first, down, up = (cast(SameBlock, b) for b in (generator.first, generator.down_blocks[0], generator.up_blocks[0]))
-    if len(generator.down_blocks) != 1 or down.conv.out_channels < 12 or first.conv.out_channels < 3:
-        raise ValueError("expected a generator with one halving and at least 3 and 12 channels")
+    if len(generator.down_blocks) != 1 or down.conv.out_channels < _PASSED or first.conv.out_channels < 3:
+        raise ValueError(f"expected a generator with one halving and at least 3 and {_PASSED} channels")
     _reserve(first, 3)
-    _reserve(down, 12)
+    _reserve(down, _PASSED)
     _reserve(up, 3)
     generator.final.weight[:, :3] = 0
     for colour in range(3):
@@ -41,10 +77,12 @@ def pass_through(generator: Generator) -> None:
         generator.final.weight[colour, colour, 2:5, 2:5] = 5 * torch.outer(sharpen, sharpen)
     generator.final.bias = nn.Parameter(torch.full((3,), -5 * _CENTRE))
     generator.final.weight[:, 3:] *= 0.1
-    for block in generator.bottleneck:
-        for parameter in cast(ResBlock, block).conv2.parameters():
-            nn.init.zeros_(parameter)
     generator.dense_motion_network.occlusion.bias = nn.Parameter(torch.full((1,), 2.0))
+
+
+def _begin_as_identity(block: ResBlock | ResBlock3d) -> None:
+    for parameter in block.conv2.parameters():
+        nn.init.zeros_(parameter)
 
 
 def _reserve(block: SameBlock, channels: int) -> None:

@@ -17,6 +17,7 @@ _REGISTRY = {
     "bilayer": "models.bilayer:create",
     "fomm": "models.fomm:create",
     "fomm-l": "models.fomm_l:create",
+    "hopenet": "models.hopenet:create",
     "landmark-transformer": "models.landmark_transformer:create",
     "marionette": "models.marionette:create",
     "osfv": "models.osfv:create",

@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 
 import models
-from baselines.initialise import pass_through
+from baselines.initialise import pass_through, pass_through_volume
 
 
 def make(**switches):
@@ -37,3 +37,34 @@ def test_a_generator_that_cannot_carry_the_colours_is_refused():
         pass_through(make(down_blocks=2))
     with pytest.raises(ValueError, match="at least 3 and 12 channels"):
         pass_through(make(width=4, max_width=8))
+
+
+def volume_generator(**switches):
+    torch.manual_seed(0)
+    return models.create("osfv", "mini", **switches)["generator"].train()
+
+
+def test_a_generator_of_volumes_starts_as_a_copy_of_its_source():
+    generator = volume_generator()
+    pass_through_volume(generator)
+    coarse = torch.rand(8, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    source = 0.2 + 0.6 * F.interpolate(coarse, size=128, mode="bicubic").clamp(0, 1)
+    shift = torch.tensor([0.5, 0, 0])
+    keypoints = torch.rand(8, 20, 3) - 0.5
+    volume = generator.encode(source)
+    with torch.no_grad():
+        motion = generator.dense_motion_network(volume, keypoints, keypoints)
+        motion["deformation"] = motion["deformation"] - shift
+        prediction = generator.decode(generator.warped(volume, motion))
+        line = torch.linspace(-1, 1, 128)
+        moved = torch.stack(torch.meshgrid(line - 0.5, line, indexing="xy"), dim=-1).expand(8, -1, -1, -1)
+        wanted = F.grid_sample(source, moved, align_corners=True)
+    inner = (..., slice(8, -8), slice(48, -8))
+    expected, found = wanted[inner].flatten(), prediction[inner].flatten()
+    assert torch.corrcoef(torch.stack((expected, found)))[0, 1] > 0.95
+    assert torch.corrcoef(torch.stack((source[inner].flatten(), found)))[0, 1] < 0.5
+
+
+def test_a_volume_that_cannot_carry_the_colours_is_refused():
+    with pytest.raises(ValueError, match="at least 12 channels, got 8"):
+        pass_through_volume(volume_generator(volume_channels=8))
