@@ -22,7 +22,7 @@ from models.bilayer import drive, encode, remove_spectral_norm
 from models.errors import InputError, check_images, check_shape
 
 RESOLUTION = {"paper": 256, "mini": 128}
-BATCH = 8  # driving frames at once
+BATCH = 4  # driving frames at once: of more, maps of the paper's size leave the cache of a CPU
 
 
 class Bilayer(NetworkModel):

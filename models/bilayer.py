@@ -8,10 +8,10 @@ makes low frequencies, warp and segmentation out of 68 landmarks. The background
 x m - (1 - m), black behind the head. The texture enhancer (section 3.3) corrects the texture by what is wrong in the
 source.
 
-Poses are landmarks [N, 68, 2], (x, y) in [-1, 1]. `Person` and `encode`, `drive` take and give images in [0, 1], the
-networks' own methods values in [-1, 1]. Texture, layers and their sum are not clamped. Drawn landmarks ("stickmen") are
-what `baselines.landmark_drawing` draws. K source images of a person count by the mean of what the encoder makes of
-them, as in the authors' code; their released weights were trained with one.
+Poses are landmarks [N, 68, 2], (x, y) in [-1, 1]. `Person` and `encode`, `drive`, `enhance` take and give images in
+[0, 1], the networks' own methods values in [-1, 1]. Texture, layers and their sum are not clamped. Drawn landmarks
+("stickmen") are what `baselines.landmark_drawing` draws. K source images of a person count by the mean of what the
+encoder makes of them, as in the authors' code; their released weights were trained with one.
 """
 
 from __future__ import annotations
@@ -150,6 +150,14 @@ def drive(networks: Mapping[str, nn.Module], person: Person, poses: Tensor) -> d
     embedded = networks["keypoints_embedder"](poses)
     found: dict[str, Tensor] = networks["inference_generator"](embedded, person.coefficients, person.texture)
     return {**found, "prediction": (found["pred_target_imgs"] + 1) / 2, "mask": found["pred_target_segs"]}
+
+
+def enhance(networks: Mapping[str, nn.Module], person: Person, images: Tensor, poses: Tensor) -> Person:
+    """B persons with textures corrected by their images [B, K, 3, H, W] in [0, 1], of which poses [B, K, 68, 2] are."""
+    with torch.no_grad():
+        source = drive(networks, person.repeat(images.shape[1]), poses.flatten(0, 1))
+    texture = networks["texture_enhancer"](person.texture, source, images, networks["inference_generator"])
+    return Person(texture, person.coefficients)
 
 
 def masked(image: Tensor, mask: Tensor) -> Tensor:
@@ -311,17 +319,20 @@ class TextureEnhancer(nn.Module):
         self.net = _Enhancer(config)
 
     def forward(
-        self, texture: Tensor, source: Mapping[str, Tensor], image: Tensor, generator: InferenceGenerator
+        self, texture: Tensor, source: Mapping[str, Tensor], images: Tensor, generator: InferenceGenerator
     ) -> Tensor:
-        """The texture [B, 3, H, W], corrected by source images [B, 3, H, W] in [0, 1].
+        """The texture [B, 3, H, W], corrected by source images [B, K, 3, H, W] in [0, 1].
 
-        `source` is what `InferenceGenerator.forward` gives for the source's own pose.
+        `source` is what `InferenceGenerator.forward` gives for the sources' own poses, B * K; it is taken as it is.
         """
+        shots = images.shape[1]
         mask, low, uvs = (source[f"pred_target_{name}"].detach() for name in ("segs", "delta_lf_rgbs", "uvs"))
-        wanted = masked(2 * image - 1, mask)
+        wanted = masked(2 * images.flatten(0, 1) - 1, mask)
         for _ in range(self.steps):
-            gradient = self._gradient(texture, uvs, low, mask, wanted, generator)
-            texture = texture + self.net(torch.cat([texture, gradient], dim=1)).tanh()
+            repeated = texture.repeat_interleave(shots, 0)
+            gradient = self._gradient(repeated, uvs, low, mask, wanted, generator)
+            inputs = torch.cat([repeated, gradient], dim=1)
+            texture = texture + self.net(inputs.view(-1, shots, *inputs.shape[1:])).tanh()
         return texture
 
     @staticmethod
@@ -340,6 +351,7 @@ class _Enhancer(nn.Module):
     def __init__(self, config: Config) -> None:
         super().__init__()
         widths = doubling_widths(config.enh_width, config.enh_max_width, config.enh_halvings)
+        self.joined = config.enh_halvings + config.enh_blocks  # the block after which a mean over images is taken
         self.blocks = nn.Sequential(
             nn.Conv2d(6, widths[0], 3, padding=1),
             *(ResBlock(a, b, resize="down") for a, b in pairwise(widths)),
@@ -351,9 +363,13 @@ class _Enhancer(nn.Module):
         )
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Texture and gradient [B, 6, H, W] -> [B, 3, H, W] before tanh."""
-        step: Tensor = self.blocks(inputs)
-        return step
+        """Texture and its gradient by each of K images [B, K, 6, H, W] -> [B, 3, H, W] before tanh."""
+        x = inputs.flatten(0, 1)
+        for number, block in enumerate(self.blocks):
+            x = block(x)
+            if number == self.joined:
+                x = x.view(*inputs.shape[:2], *x.shape[1:]).mean(1)
+        return x
 
 
 class Discriminator(nn.Module):

@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 
 import models
-from models.bilayer import Person, drive, encode, fold_spectral_norm, masked, remove_spectral_norm
+from models.bilayer import Person, drive, encode, enhance, fold_spectral_norm, masked, remove_spectral_norm
 from models.bilayer_blocks import AdaptiveConv, AdaptiveNorm, Projector
 from models.errors import InputError, UnknownName
 
@@ -236,7 +236,7 @@ def test_gradients_reach_every_parameter(spectral_norm):
     person = encode(networks, images, masks, stickmen)
     found = drive(networks, person, poses)
     generator, enhancer = networks["inference_generator"], networks["texture_enhancer"]
-    enhanced = enhancer(person.texture, found, images[:, 0], generator)
+    enhanced = enhancer(person.texture, found, images, generator)
     features, scores = networks["discriminator"](found["prediction"], stickmen[:, 0])
     assert [tuple(f.shape[1:]) for f in features] == [(8, 32, 32), (8, 16, 16), (8, 8, 8)]
     (scores.sum() + found["pred_target_segs_logits"].sum() + enhanced.square().sum()).backward()
@@ -260,23 +260,35 @@ def test_the_mask_is_taught_by_its_own_loss_alone(tiny):
 
 
 def test_the_enhancer_is_given_the_gradient_of_the_source_s_error(tiny):
-    images, masks, stickmen, poses = inputs(1)
+    images, masks, stickmen, poses = inputs(1, shots=2)
+    poses = poses.repeat(2, 1, 1) + torch.tensor([0.0, 0.1])[:, None, None]
     seen = []
-    enhancer, generator = tiny["texture_enhancer"], tiny["inference_generator"]
+    enhancer = tiny["texture_enhancer"]
     enhancer.net.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
     with torch.inference_mode():
         person = encode(tiny, images, masks, stickmen)
         source = drive(tiny, person, poses)
-        enhanced = enhancer(person.texture, source, images[:, 0], generator)
+        enhanced = enhance(tiny, person, images, poses[None]).texture
     assert len(seen) == 2
-    texture = person.texture.clone().requires_grad_()
+    texture = person.texture.clone().repeat(2, 1, 1, 1).requires_grad_()
     found = {name: tensor.clone() for name, tensor in source.items()}
     low, mask, uvs = (found[f"pred_target_{name}"] for name in ("delta_lf_rgbs", "segs", "uvs"))
-    error = masked(low + F.grid_sample(texture, uvs, align_corners=False), mask) - masked(2 * images[:, 0] - 1, mask)
+    error = masked(low + F.grid_sample(texture, uvs, align_corners=False), mask) - masked(2 * images[0] - 1, mask)
     (error.square().sum() / 2).backward()
-    torch.testing.assert_close(seen[0][:, 3:], texture.grad)
-    assert enhanced.shape == person.texture.shape
-    assert not torch.equal(enhanced, person.texture)
+    torch.testing.assert_close(seen[0][0, :, 3:], texture.grad)
+    torch.testing.assert_close(seen[0][:, :, :3], person.texture[:, None].expand(-1, 2, -1, -1, -1))
+    with torch.no_grad():
+        steps = sum(enhancer.net(given).tanh() for given in tuple(seen))
+    torch.testing.assert_close(enhanced, person.texture + steps)
+
+
+def test_equal_images_correct_a_texture_as_one_does(tiny):
+    images, masks, stickmen, poses = inputs(2)
+    with torch.no_grad():
+        person = encode(tiny, images, masks, stickmen)
+        one = enhance(tiny, person, images, poses[:, None])
+        three = enhance(tiny, person, images.expand(-1, 3, -1, -1, -1), poses[:, None].expand(-1, 3, -1, -1))
+    torch.testing.assert_close(one.texture, three.texture, atol=1e-4, rtol=1e-4)
 
 
 def test_wrong_inputs_are_named(tiny):
