@@ -17,7 +17,7 @@ from baselines.interface import Extras, Source
 from baselines.landmark_rendering import draw_landmarks
 from baselines.network_model import NetworkModel
 from models.errors import InputError, check_shape
-from models.marionette import Generator, fold_spectra
+from models.marionette import Generator
 
 RESOLUTION = {"paper": 256, "mini": 128}
 BATCH = 16  # driving frames at once
@@ -37,18 +37,15 @@ class Marionette(NetworkModel):
     def __init__(self, preset: str = "mini", checkpoint: str | Path | None = None, device: str = "cpu") -> None:
         super().__init__(preset, checkpoint, device)
         self.generator = cast(Generator, self.networks["generator"])
-        fold_spectra(self.generator)
 
-    @torch.inference_mode()
     def encode_source(self, images: Tensor, extras: Extras) -> Source:
         """Attention keys and values and normalised maps of source images [K, 3, R, R]; extras: landmarks68."""
-        self.check("images", images)
+        self.check_source(images)
         landmarks = self.landmarks("source", images, extras)
         drawn = draw_landmarks(landmarks, self.resolution)
         targets = self.generator.encode_targets(images.to(self.device)[None], drawn[None])
         return Source(images, {"targets": targets, "landmarks": landmarks})
 
-    @torch.inference_mode()
     def reenact(self, source: Source, driving: Tensor, extras: Extras, *, relative_to: Tensor | None = None) -> Tensor:
         """The source in the poses of driving frames [T, 3, R, R]; see `Reenactor`."""
         self.check("driving", driving)

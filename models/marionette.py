@@ -19,8 +19,6 @@ from typing import Any, cast
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.utils import parametrize
-from torch.nn.utils.parametrizations import spectral_norm
 
 from models.errors import InputError, check_images, check_shape
 from models.layers import coordinate_grid, doubling_widths
@@ -243,6 +241,8 @@ class ImageAttention(nn.Module):
 class Decoder(nn.Module):
     """Q(z_xy, {S-hat^i}): warp-alignment blocks, then a convolution and tanh."""
 
+    narrow = ("last",)
+
     def __init__(self, config: Config) -> None:
         super().__init__()
         widths = doubling_widths(config.width, config.max_width, config.scales)
@@ -318,16 +318,19 @@ class ResDown(nn.Module):
 class ResUp(nn.Module):
     """Residual doubling as in BigGAN: enlarged (nearest) between the activation and the first convolution."""
 
+    enlarged = (("enlarge", "conv1"),)
+
     def __init__(self, in_channels: int, out_channels: int, *, norm: bool) -> None:
         super().__init__()
         self.norm1, self.norm2 = _norm(in_channels, norm), _norm(out_channels, norm)
+        self.enlarge = nn.Upsample(scale_factor=2)
         self.conv1 = nn.Conv2d(in_channels, out_channels, 3, padding=1)
         self.conv2 = nn.Conv2d(out_channels, out_channels, 3, padding=1)
         self.skip = nn.Conv2d(in_channels, out_channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, in, H, W] -> [B, out, 2H, 2W]."""
-        residual = self.conv1(F.interpolate(F.relu(self.norm1(x)), scale_factor=2))
+        residual = self.conv1(self.enlarge(F.relu(self.norm1(x))))
         residual = self.conv2(F.relu(self.norm2(residual)))
         out: Tensor = residual + F.interpolate(self.skip(x), scale_factor=2)
         return out
@@ -376,11 +379,4 @@ def position_codes(like: Tensor) -> Tensor:
 def _normalise_spectra(network: nn.Module) -> None:
     for module in list(network.modules()):
         if isinstance(module, nn.Conv2d | nn.Linear):
-            spectral_norm(module)
-
-
-def fold_spectra(network: nn.Module) -> None:
-    """Put the normalised weights in place of their parametrisation: the same network, quicker, not to train on."""
-    for module in list(network.modules()):
-        if parametrize.is_parametrized(module, "weight"):
-            parametrize.remove_parametrizations(module, "weight")
+            nn.utils.spectral_norm(module)

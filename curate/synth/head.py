@@ -201,7 +201,7 @@ def eyelids(points: Floats, person: Form, activations: Floats) -> None:
         points[:, strip.start + n : strip.stop] = points[:, ring] + np.array([0, 0, -6.0], np.float32)
 
 
-def lid_rows(ring: NDArray[np.int64]) -> NDArray[np.int64]:
+def lid_rows(ring: NDArray[np.integer]) -> NDArray[np.int64]:
     """The vertices around an eye whose innermost ring is given."""
     return np.arange(int(ring[0]), int(ring[0]) + 5 * len(ring))
 

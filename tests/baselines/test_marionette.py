@@ -71,3 +71,20 @@ def test_what_it_cannot_take_is_named(marionette_checkpoint):
         model.reenact(encoded, frames(2), {"landmarks68": landmarks(3)})
     with pytest.raises(InputError, match="relative_to: marionette knows absolute motion alone"):
         model.reenact(encoded, frames(2), {"landmarks68": landmarks(2)}, relative_to=frames(1))
+
+
+def test_lt_draws_the_sources_face(marionette_checkpoint):
+    plain, model = (baselines.load(name, checkpoint=marionette_checkpoint) for name in ("marionette", "marionette-lt"))
+    assert (model.spec.name, model.spec.shots, model.spec.needs) == ("marionette-lt", 8, ("landmarks68",))
+    mean = model.transformer.mean
+    driver = 5 * mean[None, :, :2] + 16
+    narrow = driver.clone()
+    narrow[..., 0] = (narrow[..., 0] - 16) * 0.8 + 16
+    images, driving = frames(2), frames(1, 1)
+    source = model.encode_source(images, {"landmarks68": narrow.expand(2, -1, -1)})
+    moved = model.driver_landmarks(source, driver)
+    width = moved[0, 16, 0] - moved[0, 0, 0]
+    assert width < 0.97 * (driver[0, 16, 0] - driver[0, 0, 0])
+    found = model.reenact(source, driving, {"landmarks68": driver})
+    expected = plain.reenact(source, driving, {"landmarks68": moved})
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)

@@ -1,0 +1,1 @@
+"""Fitting and measuring the landmark transformer of MarioNETte-LT."""
