@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from bench.commands.landmarks import train_landmark_transformer
 from curate.console import Commands, print_json, print_table, say
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
@@ -163,3 +164,6 @@ def show(name: str, as_json: bool) -> None:
     else:
         for key, value in facts.items():
             click.echo(f"{key}: {value}")
+
+
+main.add_command(train_landmark_transformer)
