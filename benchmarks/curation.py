@@ -23,6 +23,7 @@ import torch
 
 from curate import crop, video
 from curate.analyse import analyse
+from curate.held import Held
 from curate.perception import load_detector
 from curate.select import KEPT, select
 from curate.settings import AnalysisSettings, SelectionSettings
@@ -45,7 +46,7 @@ def decode(path: Path) -> int:
 
 
 def shots(path: Path) -> int:
-    detector = ShotDetector(video.info(path).fps)
+    detector = ShotDetector()
     for frame in video.frames(path):
         detector.feed(frame.rgb(SHORT_SIDE))
     return len(detector.shots())
@@ -112,14 +113,16 @@ def main() -> None:
         paths = [path for folder in arguments.folder for path in find_videos(folder, out)]
         paths += raw_videos(arguments.cache or Path(scratch) / "videos", arguments.raw)
         for path in paths:
-            seconds = {}
+            seconds, held = {}, Held()
             seconds["decode"], count = timed(decode, path)
             seconds["decode + shots"], _ = timed(shots, path)
-            seconds["analyse: all scores"], analysis = timed(analyse, path, path.stem, detector, AnalysisSettings())
+            seconds["analyse: all scores"], analysis = timed(
+                analyse, path, path.stem, detector, AnalysisSettings(), None, held
+            )
             kept = [plan for plan in select(analysis, selection).clips if plan.verdict == KEPT]
             plans = [(plan, out / f"{clips + i}.mp4") for i, plan in enumerate(kept)]
             with Encoding() as encoding:
-                seconds["crop and encode"], _ = timed(crop.cut, path, analysis, plans, selection)
+                seconds["crop and encode"], _ = timed(crop.cut, path, analysis, plans, selection, None, held)
             seconds["of it encoding"] = encoding.seconds
             frames, clips = frames + count, clips + len(kept)
             seconds_in += analysis.time_of(analysis.n_frames)

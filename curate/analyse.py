@@ -13,6 +13,7 @@ from curate import video
 from curate.errors import BadVideo
 from curate.faces import FaceSampler
 from curate.frame import Frame
+from curate.held import Held
 from curate.perception.interface import Detector, Identifier
 from curate.quality import Envelope, FaceScores, Overlay, Screen, ScreenScores, SyncHint, sync_hint
 from curate.settings import AnalysisSettings
@@ -87,18 +88,28 @@ def _screen(value: dict[str, Any]) -> ScreenScores:
 
 
 def analyse(
-    path: Path, video_id: str, detector: Detector, settings: AnalysisSettings, identifier: Identifier | None = None
+    path: Path,
+    video_id: str,
+    detector: Detector,
+    settings: AnalysisSettings,
+    identifier: Identifier | None = None,
+    held: Held | None = None,
 ) -> Analysis:
-    """Decode `path` once; memory does not grow with its length. `BadVideo` where it cannot be decoded."""
+    """Decode `path` once; memory does not grow with its length. `BadVideo` where it cannot be decoded.
+
+    A short video is also kept as it was decoded, in `held`, if that is given.
+    """
     info = video.info(path)
     if info.fps <= 0:
         raise BadVideo(f"{path.name}: the container states no frame rate")
     stride = round(info.fps * settings.detect_every_s)
-    shots, screen = ShotDetector(info.fps), Screen(every=stride)
+    shots, screen = ShotDetector(), Screen(every=stride)
     faces = FaceSampler(detector, stride, settings.short_side, identifier)
     envelope, sound_start = Envelope(AUDIO_RATE), None
     times: list[float] = []
     for item in video.frames_and_sound(path):
+        if held is not None:
+            held.add(item)
         if not isinstance(item, Frame):
             sound_start = (item.time or 0.0) if sound_start is None else sound_start
             envelope.feed(item.to_ndarray().mean(axis=0, dtype=np.float32))
@@ -111,6 +122,8 @@ def analyse(
         screen.feed(small)
         faces.feed(item, shots.feed(small))
         times.append(round(item.time_s, 6))
+    if held is not None:
+        held.close()
     faces.finish()
     found = shots.shots()
     tracks = link(

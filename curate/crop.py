@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,9 +14,13 @@ from curate import video
 from curate.analyse import Analysis
 from curate.errors import BadVideo
 from curate.frame import Frame, Planes, crop, crop_between
+from curate.held import Held
 from curate.select import ClipPlan
 from curate.settings import SelectionSettings
 from curate.video import AUDIO_RATE, ClipWriter, Stamps
+
+if TYPE_CHECKING:
+    from curate.video import Decoded
 
 GAP_S = 20.0  # seconds between clips that are not worth decoding
 
@@ -88,14 +93,20 @@ def cut(
     plans: Sequence[tuple[ClipPlan, Path]],
     settings: SelectionSettings,
     stamps: Stamps | None = None,
+    held: Held | None = None,
 ) -> None:
     """Write each plan's clip to its path, `end - start` frames exactly; a file appears whole or not at all.
 
-    Decoding stops when the last clip is whole; with the file's `stamps`, what lies long before a clip is not decoded
-    either. `BadVideo` where decoding breaks off; clips finished before that stay.
+    What is `held` of the video is not decoded again. Decoding stops when the last clip is whole; with the file's
+    `stamps`, what lies long before a clip is not decoded either. `BadVideo` where decoding breaks off; clips finished
+    before that stay.
     """
     for run in _runs(plans, analysis.info.fps) if stamps else [list(plans)] if plans else []:
-        _cut_run(path, analysis, run, settings, stamps)
+        if held is not None and held.is_whole:
+            items: Iterator[Decoded] = held.take()
+        else:
+            items = video.frames_and_sound(path, start=min(plan.start for plan, _ in run), stamps=stamps)
+        _cut_run(path, items, analysis, run, settings)
 
 
 def _runs(plans: Sequence[tuple[ClipPlan, Path]], fps: float) -> list[list[tuple[ClipPlan, Path]]]:
@@ -112,15 +123,14 @@ def _runs(plans: Sequence[tuple[ClipPlan, Path]], fps: float) -> list[list[tuple
 
 def _cut_run(
     path: Path,
+    items: Iterator[Decoded],
     analysis: Analysis,
     plans: Sequence[tuple[ClipPlan, Path]],
     settings: SelectionSettings,
-    stamps: Stamps | None,
 ) -> None:
     todo = [_Clip(plan, target, analysis, settings) for plan, target in plans]
-    first = min(plan.start for plan, _ in plans)
     try:
-        for item in video.frames_and_sound(path, start=first, stamps=stamps):
+        for item in items:
             if not todo:
                 return
             if isinstance(item, Frame):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +17,13 @@ from curate.perception.interface import Detector, Faces, Identifier
 from curate.quality import FaceScores, face_scores
 from curate.shots import DELAY
 
-BATCH = 16  # frames a detector call
-STEADY = 0.75  # IoU of a face's boxes in two looks; from there on it is taken to lie between them in between
+BATCH = 8  # sure looks a settling
+SURE = 4  # every so many looks the detector sees the whole picture, whatever was there before
+SAME = 0.3  # IoU of a face's boxes in two sure looks: from there on it is looked for about where it should be between
+STEADY = 0.75  # likewise, in looks at most two apart: from there on it is taken to lie between them
+FOUND = 0.5  # IoU of a face found in a glance with where it should be
+GLANCE = 160  # pixels: side of the picture about a face that a glance shows to the detector
+AROUND = 2.0  # side of what a glance sees, in (longer) face sides; small faces see more, for none is enlarged
 
 
 @dataclass(frozen=True)
@@ -42,7 +47,7 @@ class _Look:
     index: int
     scale: float  # pixels of the frame in one of the picture
     picture: NDArray[np.uint8]
-    sure: bool  # the detector sees it; else only if its neighbours differ
+    sure: bool  # the detector sees all of it
     faces: Faces | None = None
     told: bool = False
 
@@ -50,10 +55,11 @@ class _Look:
 class FaceSampler:
     """Finds the faces of every `stride`-th frame, of the first and last frame, and of both sides of every cut.
 
-    The detector sees every second of these and the edges of shots. A frame between two that show the same faces in
-    nearly the same places has them in between; elsewhere the detector sees it too. Every face is scored, hashed and,
-    with an `identifier`, told apart from others. Frames are seen once and the last few kept, because a cut becomes
-    known only some frames later.
+    The detector sees the whole of every `SURE`-th of these and of the edges of shots. Between two of them that show the
+    same faces it only glances: at a small picture about where each face should be, first in the middle; a face that has
+    hardly moved is taken to lie between its places. Wherever faces come, go or are not where they should be, it sees
+    the whole again. Every face is scored, hashed and, with an `identifier`, told apart from others. Frames are seen
+    once and the last few kept, because a cut becomes known only some frames later.
     """
 
     def __init__(self, detector: Detector, stride: int, short_side: int, identifier: Identifier | None = None) -> None:
@@ -71,7 +77,7 @@ class FaceSampler:
         self._recent.append(frame)
         self._want({cut - 1 for cut in cuts} | set(cuts), sure=True)
         if frame.index % self._stride == 0:
-            self._want({frame.index}, sure=frame.index % (2 * self._stride) == 0)
+            self._want({frame.index}, sure=frame.index % (SURE * self._stride) == 0)
         settled = frame.index - DELAY - 1  # no cut before this one is still unknown
         if sum(look.sure and look.faces is None and look.index < settled for look in self._looks.values()) >= BATCH:
             self._settle(settled)
@@ -99,19 +105,50 @@ class FaceSampler:
         ready = sorted((look for look in self._looks.values() if look.index < end), key=lambda look: look.index)
         self._detect([look for look in ready if look.sure and look.faces is None])
         sure = [look for look in ready if look.sure]
-        unsteady = []
         for before, after in pairwise(sure):
-            for look in ready:
-                if before.index < look.index < after.index:
-                    look.faces = between(before, look.index, after)
-                    if look.faces is None:
-                        unsteady.append(look)
-        self._detect(unsteady)
+            self._fill(before, [look for look in ready if before.index < look.index < after.index], after)
         for look in ready:
             if look.index <= sure[-1].index and not look.told:
                 self._tell(look)
             if look.index < sure[-1].index:
                 del self._looks[look.index]
+
+    def _fill(self, before: _Look, looks: Sequence[_Look], after: _Look) -> None:
+        """Find the faces of all looks between two."""
+        if not looks:
+            return
+        if len(looks) == 1 and (faces := between(before, looks[0].index, after, STEADY)) is not None:
+            looks[0].faces = faces
+            return
+        middle = len(looks) // 2
+        expected = between(before, looks[middle].index, after, SAME)
+        looks[middle].faces = None if expected is None else self._glance(looks[middle].picture, expected)
+        if looks[middle].faces is None:
+            self._detect([looks[middle]])
+        self._fill(before, looks[:middle], looks[middle])
+        self._fill(looks[middle], looks[middle + 1 :], after)
+
+    def _glance(self, picture: NDArray[np.uint8], expected: Faces) -> Faces | None:
+        """The faces near where they should be; None where one is not, or where looking at all costs no more."""
+        if 2 * len(expected) * GLANCE**2 > picture.shape[0] * picture.shape[1]:
+            return None
+        if not len(expected):
+            return expected
+        cuts = [_about(picture, box) for box in expected.boxes.tolist()]
+        found = []
+        for box, (_, scale, corner), faces in zip(
+            expected.boxes.tolist(), cuts, self._detector.detect(np.stack([cut for cut, _, _ in cuts])), strict=True
+        ):
+            boxes = faces.boxes * np.float32(scale) + np.tile(corner, 2)
+            overlaps = np.array([iou(box, other) for other in boxes.tolist()])
+            if not len(faces) or overlaps.max() < FOUND:
+                return None
+            best = int(overlaps.argmax())
+            points = (faces.points[best] + np.float32(0.5)) * np.float32(scale) - np.float32(0.5) + corner
+            found.append((boxes[best], faces.scores[best], points))
+        if any(iou(a[0].tolist(), b[0].tolist()) > FOUND for a, b in combinations(found, 2)):
+            return None  # two glances fell on one face
+        return Faces(*(np.stack(values).astype(np.float32) for values in zip(*found, strict=True)))
 
     def _detect(self, looks: Sequence[_Look]) -> None:
         if looks:
@@ -147,14 +184,15 @@ class FaceSampler:
         return list(self._identifier.embed(np.repeat(picture[None], len(faces), axis=0), each))
 
 
-def between(before: _Look, index: int, after: _Look) -> Faces | None:
-    """Faces of a frame between two that show the same ones in nearly the same places; None where these differ."""
+def between(before: _Look, index: int, after: _Look, least: float) -> Faces | None:
+    """Faces of a frame between two that show the same ones, each with an IoU of at least `least`; None where they
+    differ."""
     one, other = before.faces or Faces.none(), after.faces or Faces.none()
     if len(one) != len(other):
         return None
     overlaps = np.array([[iou(a, b) for b in other.boxes.tolist()] for a in one.boxes.tolist()])
     match = overlaps.argmax(axis=1) if len(one) else np.zeros(0, np.intp)
-    if len(set(match.tolist())) != len(one) or (len(one) and overlaps.max(axis=1).min() < STEADY):
+    if len(set(match.tolist())) != len(one) or (len(one) and overlaps.max(axis=1).min() < least):
         return None
     share = np.float32((index - before.index) / (after.index - before.index))
     return Faces(
@@ -162,3 +200,25 @@ def between(before: _Look, index: int, after: _Look) -> Faces | None:
         np.minimum(one.scores, other.scores[match]),
         one.points + share * (other.points[match] - one.points),
     )
+
+
+def _about(picture: NDArray[np.uint8], box: Sequence[float]) -> tuple[NDArray[np.uint8], float, NDArray[np.float32]]:
+    """The square about a box, `GLANCE` pixels wide and black outside the picture; pixels of the picture in one of it;
+    where its corner (left, top) lies in the picture."""
+    import cv2
+
+    side = max(GLANCE, 2 * round(AROUND / 2 * max(box[2] - box[0], box[3] - box[1])))
+    left, top = (round((box[i] + box[i + 2] - side) / 2) for i in (0, 1))
+    inside = picture[max(top, 0) : max(top + side, 0), max(left, 0) : max(left + side, 0)]
+    if inside.shape[:2] != (side, side):
+        square = np.zeros((side, side, 3), np.uint8)
+        y, x = max(-top, 0), max(-left, 0)
+        square[y : y + inside.shape[0], x : x + inside.shape[1]] = inside
+    else:
+        square = np.ascontiguousarray(inside)
+    while square.shape[0] >= 2 * GLANCE:  # by area first: bilinear samples would miss pixels
+        half = square.shape[0] // 2
+        square = np.asarray(cv2.resize(square, (half, half), interpolation=cv2.INTER_AREA), np.uint8)
+    if square.shape[0] > GLANCE:
+        square = np.asarray(cv2.resize(square, (GLANCE, GLANCE), interpolation=cv2.INTER_LINEAR), np.uint8)
+    return square, side / GLANCE, np.array([left, top], np.float32)

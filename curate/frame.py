@@ -6,7 +6,6 @@ source that does not name its matrix is taken as BT.709 from 720 lines on and as
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -31,6 +30,11 @@ class Frame:
         self.index = index
         self.time_s = time_s
         self.width, self.height = (raw.height, raw.width) if self._turns % 2 else (raw.width, raw.height)
+
+    @property
+    def n_bytes(self) -> int:
+        """What it takes in memory."""
+        return sum(plane.buffer_size for plane in self._raw.planes)
 
     @property
     def _matrix(self) -> int:
@@ -116,35 +120,47 @@ def crop(planes: Planes, box: Box, size: tuple[int, int]) -> av.VideoFrame:
     left, top, right, bottom = box
     if any(side % 2 for side in box):
         raise ValueError(f"box {box}: corners must be even, for the chroma planes have half the size")
-    black = planes.black
-    luma = _cut(planes.luma, left, top, right, bottom, black[0])
     half = (left // 2, top // 2, right // 2, bottom // 2)
-    return _plain([luma, _cut(planes.u, *half, black[1]), _cut(planes.v, *half, black[2])], planes, size)
+    cut = _blank(right - left, bottom - top)
+    for target, plane, corners, empty in zip(_views(cut), planes[:3], (box, half, half), planes.black, strict=True):
+        _copy(plane, corners, empty, target)
+    width, height = size
+    if width * height >= cut.width * cut.height:  # colours are converted where there are fewer pixels
+        _to_plain(cut, planes)
+    if size != (cut.width, cut.height):
+        lanczos = Interpolation.LANCZOS
+        resized = _resizer(cut.width, cut.height, size).reformat(cut, width, height, interpolation=lanczos)
+    else:
+        resized = cut
+    if width * height < cut.width * cut.height:
+        _to_plain(resized, planes)
+    resized.colorspace, resized.color_range = Colorspace.ITU601, ColorRange.MPEG
+    return resized
 
 
-def _cut(plane: NDArray[np.uint8], left: int, top: int, right: int, bottom: int, empty: int) -> NDArray[np.uint8]:
-    inside = plane[max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)]
-    if inside.shape == (bottom - top, right - left):
-        return inside
-    filled = np.full((bottom - top, right - left), empty, np.uint8)
-    y, x = max(-top, 0), max(-left, 0)
-    filled[y : y + inside.shape[0], x : x + inside.shape[1]] = inside
-    return filled
-
-
-def _plain(planes: Sequence[NDArray[np.uint8]], source: Planes, size: tuple[int, int]) -> av.VideoFrame:
-    """Three planes in the colours of `source` as a yuv420p frame of (width, height), BT.601, limited range."""
-    luma, u, v = (np.ascontiguousarray(plane) for plane in planes)
-    height, width = luma.shape
-    plain = colour.to_601(luma, u, v, source.matrix, source.full)
-    stacked = np.concatenate([plane.reshape(-1) for plane in plain])
-    frame = av.VideoFrame.from_ndarray(stacked.reshape(height * 3 // 2, width), format="yuv420p")
+def _blank(width: int, height: int) -> av.VideoFrame:
+    """A yuv420p frame that is tagged as clips are: to the resizer all frames have the same colours."""
+    frame = av.VideoFrame(width, height, "yuv420p")
     frame.colorspace, frame.color_range = Colorspace.ITU601, ColorRange.MPEG
-    if size == (width, height):
-        return frame
-    return _resizer(width, height, size).reformat(
-        frame, width=size[0], height=size[1], interpolation=Interpolation.LANCZOS
-    )
+    return frame
+
+
+def _copy(plane: NDArray[np.uint8], box: Box, empty: int, target: NDArray[np.uint8]) -> None:
+    """Write the part of a plane inside a box into `target`; what lies outside the plane becomes `empty`."""
+    left, top, right, bottom = box
+    inside = plane[max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)]
+    if inside.shape != target.shape:
+        target[:] = empty
+    y, x = max(-top, 0), max(-left, 0)
+    target[y : y + inside.shape[0], x : x + inside.shape[1]] = inside
+
+
+def _to_plain(frame: av.VideoFrame, source: Planes) -> None:
+    """Convert a frame's planes from the colours of `source` to BT.601, limited range, in their place."""
+    own = _views(frame)
+    for target, plane in zip(own, colour.to_601(own[0], own[1], own[2], source.matrix, source.full), strict=True):
+        if target is not plane:
+            target[:] = plane
 
 
 @lru_cache(maxsize=64)
@@ -157,17 +173,17 @@ def crop_between(planes: Planes, corner: tuple[float, float], side: int, size: i
     """As `crop`, for a square whose corner (left, top) may lie between pixels, resized to `size` (even)."""
     import cv2
 
-    resized = []
-    for plane, half, empty in zip(planes[:3], (1, 2, 2), planes.black, strict=True):
+    frame = _blank(size, size)
+    for target, plane, half, empty in zip(_views(frame), planes[:3], (1, 2, 2), planes.black, strict=True):
         # pixel i covers [i, i + 1): the corner of a plane at half size lies at half the place
         source = np.array([(corner[0] / half), (corner[1] / half)])
-        scale, target = side / size, size // half
+        scale = side / size
         while scale >= 2:  # by area first: bilinear samples would miss pixels
             plane = cv2.resize(plane, (plane.shape[1] // 2, plane.shape[0] // 2), interpolation=cv2.INTER_AREA)
             source, scale = source / 2, scale / 2
         shift = source + scale / 2 - 0.5
         matrix = np.array([[scale, 0, shift[0]], [0, scale, shift[1]]])
         flags = (cv2.INTER_CUBIC if scale < 1 else cv2.INTER_LINEAR) | cv2.WARP_INVERSE_MAP
-        warped = cv2.warpAffine(plane, matrix, (target, target), flags=flags, borderValue=empty)
-        resized.append(np.asarray(warped, np.uint8))
-    return _plain(resized, planes, (size, size))
+        target[:] = cv2.warpAffine(plane, matrix, target.shape[::-1], flags=flags, borderValue=empty)
+    _to_plain(frame, planes)
+    return frame

@@ -1,10 +1,13 @@
-"""Shots stage: where the picture is cut. PySceneDetect's AdaptiveDetector, fed frame by frame, plus blank stretches.
+"""Shots stage: where the picture is cut, by the rule of PySceneDetect's AdaptiveDetector, plus blank stretches.
 
-A frame without content (black, white, one colour) never belongs to a shot that has some: both its sides are cuts.
+A frame's change is the mean difference of its pixels from the last frame's, over hue, saturation and value. A cut is a
+change that is large, and large beside the changes of the frames around it: so a shaking camera cuts nothing. A frame
+without content (black, white, one colour) never belongs to a shot that has some: both its sides are cuts.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -13,7 +16,9 @@ from numpy.typing import NDArray
 
 SHORT_SIDE = 144  # pixels; frames are shrunk to this, and cuts are looked for at half of it
 BLANK_STD = 3.0  # grey levels; below this spread a frame shows nothing
-DELAY = 2  # a cut is known this many frames late: the detector's window
+DELAY = 2  # a cut is known this many frames late: so many are compared with on each side
+LARGE = 15.0  # levels of 255 (180 for hue) of a cut's change
+RATIO = 3.0  # of a cut's change to the mean of those around it
 
 
 @dataclass(frozen=True)
@@ -27,17 +32,13 @@ class Shot:
 
 
 class ShotDetector:
-    """Finds cuts in a stream of frames with memory for a few of them."""
+    """Finds cuts in a stream of frames with memory for a few of them. Every cut counts: a short shot must not hide in
+    its neighbour, so shots have no least length."""
 
-    def __init__(self, fps: float) -> None:
-        from scenedetect import AdaptiveDetector
-
-        # every cut counts: a short shot must not hide in its neighbour, so there is no minimum length here
-        self._detector = AdaptiveDetector(
-            adaptive_threshold=3.0, min_scene_len=1, window_width=DELAY, min_content_val=15.0
-        )
-        self._fps = float(fps) or 25.0
+    def __init__(self) -> None:
         self._count = 0
+        self._last: NDArray[np.uint8] | None = None
+        self._changes: deque[float] = deque(maxlen=2 * DELAY + 1)  # of the last frames, oldest first
         self._cuts: set[int] = set()
         self._blank: list[bool] = []
 
@@ -45,19 +46,30 @@ class ShotDetector:
         """Take the next frame (RGB uint8 [h, w, 3] of `SHORT_SIDE`); gives the cuts that became known (first frame of a
         new shot)."""
         import cv2
-        from scenedetect import FrameTimecode
 
         index = self._count
         self._count += 1
-        self._blank.append(_spread(picture) < BLANK_STD)
         half = (max(1, picture.shape[1] // 2), max(1, picture.shape[0] // 2))
-        small = cv2.cvtColor(cv2.resize(picture, half, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2BGR)
-        found = {int(cut.frame_num) for cut in self._detector.process_frame(FrameTimecode(index, self._fps), small)}
+        small = np.asarray(cv2.resize(picture, half, interpolation=cv2.INTER_AREA), np.uint8)
+        self._blank.append(_spread(small) < BLANK_STD)
+        colours = np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2HSV), np.uint8)
+        change = 0.0 if self._last is None else cv2.norm(colours, self._last, cv2.NORM_L1) / colours.size
+        self._last = colours
+        self._changes.append(change)
+        found = {index - DELAY} if self._is_cut() else set()
         if index and self._blank[index] != self._blank[index - 1]:
             found.add(index)
         new = sorted(found - self._cuts - {0})
         self._cuts.update(new)
         return new
+
+    def _is_cut(self) -> bool:
+        """Whether the change in the middle of those kept is a cut."""
+        if len(self._changes) < 2 * DELAY + 1:
+            return False
+        change = self._changes[DELAY]
+        around = (sum(self._changes) - change) / (2 * DELAY)
+        return change >= max(LARGE, RATIO * around)
 
     def shots(self) -> list[Shot]:
         """The shots of all frames fed so far; they cover every frame once."""

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from av.container import InputContainer, OutputContainer
     from av.video.stream import VideoStream
 
+    Decoded = Frame | AudioFrame  # what `frames_and_sound` gives
+
 Sound = tuple[NDArray[np.float32], int]
 """Mono samples [S] in [-1, 1] and their rate in Hz."""
 
@@ -110,7 +112,7 @@ def frames(path: Path, *, threads: int = 1) -> Iterator[Frame]:
         yield from _pictures(container, path)
 
 
-def frames_and_sound(path: Path, *, start: int = 0, stamps: Stamps | None = None) -> Iterator[Frame | AudioFrame]:
+def frames_and_sound(path: Path, *, start: int = 0, stamps: Stamps | None = None) -> Iterator[Decoded]:
     """All frames and all sound of a video as they lie in the file; the sound is float stereo at `AUDIO_RATE`.
 
     With `start` and the file's `stamps`, what comes long before that frame is passed over without decoding.

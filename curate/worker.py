@@ -12,6 +12,7 @@ from curate import crop
 from curate.analyse import Analysis, analyse
 from curate.errors import BadVideo
 from curate.files import write_json
+from curate.held import Held
 from curate.listed import read_headers, select_listed
 from curate.rows import (
     VideoResult,
@@ -57,15 +58,16 @@ def process(task: VideoTask) -> VideoResult:
     a `failed` row; an error of the output's disk is raised."""
     wall, cpu = time.perf_counter(), time.process_time()
     try:
+        held = Held()
         if task.wish is None:
-            analysis, stamps = _analysis(task), None
+            analysis, stamps = _analysis(task, held), None
             selection = select(analysis, task.settings.selection)
         else:
             headers = read_headers(task.path, task.video_id)
             analysis, stamps = headers.analysis, headers.stamps
             selection = select_listed(headers, task.wish, task.settings.selection)
         selection = without_purged(task, selection)
-        clips = _clips(task, analysis, selection, stamps)
+        clips = _clips(task, analysis, selection, stamps, held)
     except BadVideo as error:
         return VideoResult((failure(task, str(error), error.error_class),), ())
     video = video_item(task, analysis, selection)
@@ -75,7 +77,7 @@ def process(task: VideoTask) -> VideoResult:
     return VideoResult(rows, tuple(clips), seconds, tuple(traces(task, analysis, selection)))
 
 
-def _analysis(task: VideoTask) -> Analysis:
+def _analysis(task: VideoTask, held: Held) -> Analysis:
     path = task.out / "analysis" / f"{task.video_id}.json"
     wanted: AnalysisSettings = task.settings.analysis
     if path.is_file():
@@ -83,15 +85,17 @@ def _analysis(task: VideoTask) -> Analysis:
         if stored["settings"] == wanted.fingerprint:
             return Analysis.from_json(stored)
     identifier = None if wanted.identifier is None else _identifier(wanted.identifier)
-    analysis = analyse(task.path, task.video_id, _detector(wanted.detector), wanted, identifier)
+    analysis = analyse(task.path, task.video_id, _detector(wanted.detector), wanted, identifier, held)
     write_json(path, analysis.to_json())
     return analysis
 
 
-def _clips(task: VideoTask, analysis: Analysis, selection: Selection, stamps: Stamps | None) -> list[dict[str, Any]]:
+def _clips(
+    task: VideoTask, analysis: Analysis, selection: Selection, stamps: Stamps | None, held: Held
+) -> list[dict[str, Any]]:
     kept = [
         (plan, task.out / "clips" / f"{clip_id(task, plan)}.mp4") for plan in selection.clips if plan.verdict == KEPT
     ]
     todo = [(plan, path) for plan, path in kept if not path.is_file()]
-    crop.cut(task.path, analysis, todo, task.settings.selection, stamps)
+    crop.cut(task.path, analysis, todo, task.settings.selection, stamps, held)
     return [manifest_row(task, analysis, plan, path) for plan, path in kept]

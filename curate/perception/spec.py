@@ -144,10 +144,10 @@ class NetworkSpec(_Strict):
 
 
 class DetectorSpec(NetworkSpec):
-    """A YuNet-like detector for OpenCV's FaceDetectorYN, which knows the outputs' meaning."""
+    """A YuNet-like detector: `yunet.YuNet` knows the meaning of the outputs."""
 
     kind: Literal["detector"]
-    runtime: Literal["opencv"]
+    runtime: Literal["onnx"]
     short_side: int = Field(default=360, ge=32)  # frames are shrunk until their shorter side is at most this, pixels
     score_threshold: float = Field(default=0.7, ge=0, le=1)
     nms_threshold: float = Field(default=0.3, ge=0, le=1)

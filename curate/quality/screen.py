@@ -58,7 +58,7 @@ class _Window:
     """Sums over some pictures."""
 
     def __init__(self, shape: tuple[int, ...]) -> None:
-        self.count = 0
+        self.shape, self.count = shape, 0
         self._high = np.zeros(shape, np.uint8)
         self._sums = np.zeros((5, *shape))  # gradient x, y, its length; grey, its square
 
@@ -72,6 +72,14 @@ class _Window:
         for total, part in zip(self._sums, (across, down, cv2.magnitude(across, down), value), strict=False):
             cv2.accumulate(part, total)
         cv2.accumulateSquare(value, self._sums[4])
+
+    def add(self, other: _Window) -> None:
+        """Take the pictures of another window too."""
+        import cv2
+
+        self.count += other.count
+        cv2.max(self._high, other._high, dst=self._high)
+        self._sums += other._sums
 
     def bars(self) -> tuple[int, int, int, int] | None:
         """Pixels of the black bars on the left, top, right and bottom; None where it is too dark to tell."""
@@ -175,26 +183,29 @@ class Screen:
         self._count += 1
 
     def _gather(self, grey: Grey) -> None:
-        if self._window is None or self._whole is None or self._seen is None:
-            self._window, self._whole = _Window(grey.shape), self._whole or _Window(grey.shape)
-            self._seen = np.zeros(grey.shape, np.int32) if self._seen is None else self._seen
+        if self._window is None:
+            self._window = _Window(grey.shape)
         self._window.feed(grey)
-        self._whole.feed(grey)
         if self._window.count == self._size:
             self._close(self._window)
             self._window = None
 
     def _close(self, window: _Window) -> None:
+        """Decide on a window, and count it to the whole."""
+        if self._whole is None or self._seen is None:
+            self._whole, self._seen = _Window(window.shape), np.zeros(window.shape, np.int32)
+        self._whole.add(window)
+        if window.count < self._size // 2 and self._windows:
+            return  # too short to decide on
         bars = window.bars()
         if bars is not None:
             self._bars[bars] = self._bars.get(bars, 0) + 1
-        if self._seen is not None:
-            self._seen += window.overlay(bars or (0, 0, 0, 0))
+        self._seen += window.overlay(bars or (0, 0, 0, 0))
         self._windows += 1
 
     def scores(self) -> ScreenScores:
         """Scores of the pictures so far; call it once, after the last."""
-        if self._window is not None and (self._window.count >= self._size // 2 or self._windows == 0):
+        if self._window is not None:
             self._close(self._window)
         self._window = None
         changes = max(1, self._count - 1 - self._frozen)

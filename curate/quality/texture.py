@@ -32,6 +32,15 @@ def _grey(face: NDArray[np.uint8], enlarge: bool) -> Grey:
     return np.asarray(grey, np.uint8)
 
 
+def texture_scores(picture: NDArray[np.uint8], box: Box) -> tuple[float, float]:
+    """`flat_share` and `sharpness` of a face in one go."""
+    face = cut(picture, box)
+    if face is None:
+        return 0.0, 0.0
+    grey = _grey(face, enlarge=False)
+    return _flat(grey), _sharp(grey if max(grey.shape) == LONG_SIDE else _grey(face, enlarge=True))
+
+
 def flat_share(picture: NDArray[np.uint8], box: Box) -> float:
     """Share of a face's pixels without any texture (gradient below one grey level), in [0, 1].
 
@@ -39,12 +48,13 @@ def flat_share(picture: NDArray[np.uint8], box: Box) -> float:
     real clips (the most compressed reach 0.31), 0.35 to 0.51 on line drawings and 0.8 on vector art. `picture` is RGB
     uint8 [h, w, 3], `box` left, top, right, bottom in its pixels; 0 where they do not meet.
     """
+    face = cut(picture, box)
+    return 0.0 if face is None else _flat(_grey(face, enlarge=False))
+
+
+def _flat(grey: Grey) -> float:
     import cv2
 
-    face = cut(picture, box)
-    if face is None:
-        return 0.0
-    grey = _grey(face, enlarge=False)
     across, down = (cv2.Sobel(grey, cv2.CV_32F, dx, 1 - dx) / 8 for dx in (1, 0))
     return float((across * across + down * down < 1).mean())
 
@@ -60,12 +70,14 @@ def sharpness(picture: NDArray[np.uint8], box: Box) -> float:
 
     `picture` is RGB uint8 [h, w, 3], `box` left, top, right, bottom in its pixels; 0 where they do not meet.
     """
+    face = cut(picture, box)
+    return 0.0 if face is None else _sharp(_grey(face, enlarge=True))
+
+
+def _sharp(face: Grey) -> float:
     import cv2
 
-    face = cut(picture, box)
-    if face is None:
-        return 0.0
-    grey = _grey(face, enlarge=True).astype(np.float32)
+    grey = face.astype(np.float32)
     fine = _energy(grey)
     coarse = _energy(cv2.GaussianBlur(grey, (0, 0), _BLUR, borderType=cv2.BORDER_REPLICATE))
     noise = _ranked(np.maximum(fine - coarse, 0), 0.1)

@@ -24,7 +24,7 @@ def scene(seed: int, frame: int) -> np.ndarray:
 
 
 def cuts(pictures: list[np.ndarray]) -> list[tuple[int, int, bool]]:
-    detector = ShotDetector(25)
+    detector = ShotDetector()
     for picture in pictures:
         detector.feed(picture)
     return [(shot.start, shot.end, shot.blank) for shot in detector.shots()]
@@ -46,6 +46,25 @@ def test_smooth_motion_is_no_cut() -> None:
     assert cuts([scene(1, i) for i in range(18)]) == [(0, 18, False)]
 
 
+def test_the_rule_is_that_of_pyscenedetect() -> None:
+    from scenedetect import AdaptiveDetector, FrameTimecode
+
+    rng = np.random.default_rng(0)
+    pictures = []
+    for part in range(40):  # noise of another strength over another place: changes of all sizes
+        strength, place = int(rng.integers(1, 60)), int(rng.integers(5))
+        for index in range(int(rng.integers(1, 9))):
+            noise = rng.integers(-strength, strength + 1, (200, 300, 3))
+            pictures.append(np.clip(scene(place, index + part) + noise, 0, 255).astype(np.uint8))
+    reference = AdaptiveDetector(adaptive_threshold=3.0, min_scene_len=1, window_width=2, min_content_val=15.0)
+    wanted = set()
+    for index, picture in enumerate(pictures):
+        small = cv2.cvtColor(cv2.resize(picture, (150, 100), interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2BGR)
+        wanted |= {cut.frame_num for cut in reference.process_frame(FrameTimecode(index, 25.0), small)}
+    assert len(wanted) > 3
+    assert {start for start, _, _ in cuts(pictures)} - {0} == wanted
+
+
 def test_shots_cover_every_frame_of_short_videos() -> None:
     assert cuts([]) == []
     assert cuts([scene(1, 0)]) == [(0, 1, False)]
@@ -57,7 +76,7 @@ def test_every_listed_cut_of_the_real_clips_is_found(clips: Path) -> None:
     assert len(listed) >= 3
     for name, text in listed.items():
         want = {int(part.split("(")[0]) for part in text.split(";")}
-        detector = ShotDetector(video.info(clips / name).fps)
+        detector = ShotDetector()
         for frame in video.frames(clips / name):
             detector.feed(frame.rgb(SHORT_SIDE))
         assert want <= {shot.start for shot in detector.shots()}, name
