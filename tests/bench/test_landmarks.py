@@ -1,6 +1,7 @@
 """Fitting the landmark transformer and measuring it."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -9,11 +10,14 @@ from click.testing import CliRunner
 
 import models
 from baselines.checkpoint import WEIGHTS, load_networks
-from baselines.landmark_transformer import fit_bases
+from baselines.landmark_transformer import fit, fit_bases
 from bench.cli import main
 from bench.landmarks import measure, people
+from curate.cli import main as curate_main
+from curate.dataset import Dataset
 from curate.files import sha256_file
 from curate.synth.parameters import Identity, sample_identity
+from curate.synth.truth import Truth
 
 
 @pytest.fixture(scope="module")
@@ -100,3 +104,55 @@ def test_what_ships_is_off_by_less_than_half_of_what_the_driver_is():
     assert known["drawn"] < 0.4 * known["drawn_driver"]
     lifted = measure.transfer_errors(networks["transformer"], clips, lifted=True)
     assert lifted["drawn"] < 0.5 * lifted["drawn_driver"]
+
+
+@pytest.fixture(scope="module")
+def rendered(tmp_path_factory):
+    """A small rendered dataset: two people to fit on, two of the test split."""
+    root = tmp_path_factory.mktemp("rendered") / "heads"
+    arguments = ["synth", "--out", str(root), "--identities", "4", "--clips-per-identity", "1", "--seconds", "0.4"]
+    result = CliRunner().invoke(curate_main, [*arguments, "--size", "128", "--workers", "1"])
+    assert result.exit_code == 0, result.output
+    return Dataset.open(root)
+
+
+def shipped():
+    return load_networks("landmark-transformer", "mini", None, "cpu", ("transformer",))[0]["transformer"]
+
+
+def test_rendered_clips_bring_their_landmarks_and_images(rendered, monkeypatch):
+    given = people.dataset_examples(rendered, shipped(), 16)
+    truth = Truth.open(rendered.root)
+    clips = [truth.clip(clip.clip_id) for clip in rendered.clips if clip.split != "test"]
+    assert len(clips) == 2
+    np.testing.assert_array_equal(given.landmarks, np.concatenate([clip.landmarks3d[::5] for clip in clips]))
+    assert given.people.tolist() == [0, 0, 1, 1]
+    assert (given.images.dtype, list(given.images.shape)) == (torch.uint8, [4, 3, 16, 16])
+
+    torch.manual_seed(0)
+    switches = {"image": True, "image_side": 16, "image_width": 4, "image_blocks": (1, 1), "hidden": 128}
+    seeing = models.create("landmark-transformer", "mini", **switches)["transformer"]
+    history = []
+    monkeypatch.setattr("baselines.landmark_transformer.BATCH", 16)
+    fit(seeing, given, steps=60, progress=lambda step, steps, loss: history.append(loss))
+    assert np.mean(history[-5:]) < 0.7 * np.mean(history[:5])
+
+
+def test_landmarks_of_other_clips_are_found_and_lifted(rendered, tmp_path):
+    folder = tmp_path / "filmed"
+    shutil.copytree(rendered.root, folder)
+    (folder / "truth.parquet").unlink()
+    transformer = shipped()
+    found = people.dataset_examples(Dataset.open(folder), transformer, None)
+    known = people.dataset_examples(rendered, transformer, None)
+    assert found.points is None
+    assert len(found.landmarks) == len(known.landmarks)
+    normal, _ = transformer.normalise(known.landmarks)
+    eyes = (normal[:, 45] - normal[:, 36]).norm(dim=-1).mean()
+    assert (found.landmarks - normal).norm(dim=-1).mean() < 0.08 * eyes
+
+    looked = people.of_dataset(rendered, "test", look=True)
+    assert {clip.identity.id for clip in looked} == {c.identity_id for c in rendered.clips if c.split == "test"}
+    for clip in looked:
+        off = (clip.found - clip.picture(clip.landmarks())).norm(dim=-1).mean()
+        assert off < 0.05 * (clip.found[:, 45] - clip.found[:, 36]).norm(dim=-1).mean()
