@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _REGISTRY = {
     "bilayer": "baselines.bilayer:Bilayer",
+    "bilayer-enhanced": "baselines.bilayer_enhanced:BilayerEnhanced",
     "fomm": "baselines.fomm:Fomm",
     "fomm-l": "baselines.fomm_l:FommL",
     "marionette": "baselines.marionette:Marionette",

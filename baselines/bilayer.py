@@ -11,6 +11,7 @@ truth masked in the same way (`reenact_with_mask` gives the mask).
 from __future__ import annotations
 
 from pathlib import Path
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -29,7 +30,12 @@ class Bilayer(NetworkModel):
     """One-shot head avatars: a texture drawn once for the person, warped to each pose, over what is drawn for it."""
 
     name = "bilayer"
-    parts = ("identity_embedder", "texture_generator", "keypoints_embedder", "inference_generator")
+    parts: ClassVar[tuple[str, ...]] = (
+        "identity_embedder",
+        "texture_generator",
+        "keypoints_embedder",
+        "inference_generator",
+    )
     resolutions = RESOLUTION
     paper = "Zakharov et al., Fast Bi-layer Neural Synthesis of One-Shot Realistic Head Avatars, ECCV 2020"
     licence = "MPL-2.0"

@@ -8,6 +8,8 @@ which no gradient goes: the segmentation is taught by the head's mask alone.
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -18,13 +20,16 @@ from baselines.landmark_drawing import draw_stickmen
 from baselines.objectives import terms
 from baselines.training.batch import Batch, Networks
 from baselines.training.recipe import Recipe
-from models.bilayer import drive, encode, masked
+from models.bilayer import InferenceGenerator, Person, drive, encode, enhance, masked
 
 
 def generator_losses(
     networks: Networks, batch: Batch, recipe: Recipe, rng: torch.Generator
 ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """ "low", "segmentation", what `terms.reconstruction` has, "adversarial" and "feature_matching".
+
+    Where the recipe trains the texture enhancer, the terms of `terms.reconstruction` are computed of its pictures too.
+    It learns beside the others, which it does not move; the authors train it after them, with an adversary of its own.
 
     Outputs prediction [B, T, 3, R, R], black behind the head; target, the driving frames behind the same mask; and
     stickmen, their landmarks drawn, both [B * T, 3, R, R].
@@ -45,6 +50,10 @@ def generator_losses(
         segmentation=lambda: losses.segmentation(found["mask"], batch.driving_extras["mask"].flatten(0, 1)),
     )
     weighted |= terms.reconstruction(networks, detail, target, recipe)
+    if "texture_enhancer" in recipe.parts:
+        corrected = _enhanced(networks, batch, person, found, mask)
+        more = terms.reconstruction(networks, corrected, target, recipe)
+        weighted |= {f"enhanced {name}": loss for name, loss in more.items()}
     if recipe.discriminators:
         real, fake, real_maps, fake_maps = _judge(networks, target, found["prediction"], stickmen)
         weighted |= terms.weighted(
@@ -54,6 +63,16 @@ def generator_losses(
         )
     outputs = {"prediction": found["prediction"].view_as(batch.driving), "target": target, "stickmen": stickmen}
     return weighted, outputs
+
+
+def _enhanced(networks: Networks, batch: Batch, person: Person, found: dict[str, Tensor], mask: Tensor) -> Tensor:
+    """The pictures with the corrected texture, all else held fixed."""
+    poses = poses_of(batch.source_extras["landmarks68"], batch.source.shape[-1])
+    fixed = Person(person.texture.detach(), [(weight.detach(), bias.detach()) for weight, bias in person.coefficients])
+    texture = enhance(networks, fixed, batch.source, poses).texture.repeat_interleave(batch.driving.shape[1], 0)
+    generator = cast(InferenceGenerator, networks["inference_generator"])
+    high = generator.warp(texture, found["pred_target_uvs"].detach())
+    return (masked(found["pred_target_delta_lf_rgbs"].detach() + high, mask) + 1) / 2
 
 
 def discriminator_losses(

@@ -8,6 +8,7 @@ import baselines.bilayer
 import models
 import models.bilayer
 from baselines.bilayer import Bilayer, poses_of
+from baselines.bilayer_enhanced import BilayerEnhanced
 from baselines.bilayer_import import import_published, main
 from baselines.checkpoint import BadCheckpoint, save
 from baselines.landmark_drawing import draw_stickmen
@@ -186,6 +187,24 @@ def test_the_authors_files_become_a_checkpoint(sizes, tmp_path):
     assert model.spec.preset == "paper"
     found = model.reenact(model.encode_source(frames(1), extras(1)), frames(2), extras(2, 1))
     torch.testing.assert_close(found, predicted(normed, 1, 0), atol=1e-5, rtol=0)
+
+
+def test_the_enhancer_corrects_the_texture_once(sizes, tmp_path):
+    torch.manual_seed(0)
+    every = models.create("bilayer", "mini")
+    path = tmp_path / "made" / "checkpoint.safetensors"
+    save(path, {part: every[part] for part in BilayerEnhanced.parts}, model="bilayer", preset="mini", steps=7)
+    plain, model = (baselines.load(name, checkpoint=path) for name in ("bilayer", "bilayer-enhanced"))
+    assert model.spec.parameters > plain.spec.parameters
+    before, after = (m.encode_source(frames(3), extras(3)).state["person"] for m in (plain, model))
+    poses = poses_of(extras(3)["landmarks68"], SIDE)
+    for network in every.values():
+        network.eval()
+    with torch.no_grad():
+        expected = models.bilayer.enhance(every, before, frames(3)[None], poses[None])
+    torch.testing.assert_close(after.texture, expected.texture, atol=1e-4, rtol=0)
+    one, other = (m.reenact(m.encode_source(frames(3), extras(3)), frames(2), extras(2, 1)) for m in (plain, model))
+    assert not torch.equal(one, other)
 
 
 def test_files_that_are_not_the_authors_are_named(sizes, tmp_path, capsys):

@@ -45,6 +45,7 @@ def batch():
 def recipe():
     return replace(
         read_recipe("bilayer-mini"),
+        parts=Bilayer.parts,
         discriminators=("discriminator",),
         discriminator=Optimiser(2e-3),
         weights=ADVERSARIAL,
@@ -115,6 +116,25 @@ def test_each_layer_has_its_own_teacher(networks, batch, recipe):
         )
         found = {layer for layer, gradient in zip(taught, gradients, strict=True) if gradient is not None}
         assert found == learners, name
+
+
+def test_the_enhancer_learns_beside_the_others_and_moves_none(networks, batch, recipe):
+    recipe = replace(recipe, discriminators=(), parts=(*recipe.parts, "texture_enhancer"))
+    losses, _ = objective.generator_losses(networks, batch, recipe, torch.Generator())
+    assert {"pixels", "enhanced pixels"} <= set(losses)
+    losses["enhanced pixels"].backward()
+    assert not untaught(networks, ("texture_enhancer",))
+    assert all(p.grad is None for part in Bilayer.parts for p in networks[part].parameters())
+    optimiser = torch.optim.Adam(networks["texture_enhancer"].parameters(), lr=5e-3)
+    told = []
+    for _ in range(20):
+        losses, _ = objective.generator_losses(networks, batch, recipe, torch.Generator())
+        optimiser.zero_grad()
+        losses["enhanced pixels"].backward()
+        optimiser.step()
+        told.append([float(losses[name].detach()) for name in ("pixels", "enhanced pixels")])
+    assert told[-1][1] < 0.9 * told[0][1]
+    assert told[-1][1] < told[-1][0]
 
 
 def test_losses_are_those_of_the_paper(networks, batch, recipe):
