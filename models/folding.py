@@ -11,6 +11,8 @@
 
 A block says where they apply by class attributes: `normalised`, pairs of names (convolution, the normalisation that
 follows it); `enlarged`, pairs (nn.Upsample, the convolution that follows it); `narrow`, convolutions of few outputs.
+A network may also name, as `driven`, pairs (a part of it, a function that gives what stands in its place). Spectral
+norm is put into the weights first.
 """
 
 from __future__ import annotations
@@ -46,6 +48,8 @@ def folded(network: M) -> M:
                 setattr(block, enlarge, nn.Identity())
         for convolution in getattr(block, "narrow", ()):
             setattr(block, convolution, NarrowConvolution(getattr(block, convolution)))
+        for part, driven in getattr(block, "driven", ()):
+            setattr(block, part, driven(getattr(block, part)))
     return copy
 
 

@@ -15,6 +15,8 @@ from torch import Tensor, nn
 
 from models.layers import doubling_widths
 
+NEGLIGIBLE = 1e-20
+
 
 def volume_grid(depth: int, height: int, width: int, like: Tensor) -> Tensor:
     """Voxel centres as (x, y, z) in [-1, 1], corners at the extremes: [D, H, W, 3]; z is 0 if there is one layer."""
@@ -23,12 +25,15 @@ def volume_grid(depth: int, height: int, width: int, like: Tensor) -> Tensor:
 
 
 def gaussian_volumes(points: Tensor, depth: int, height: int, width: int, variance: float) -> Tensor:
-    """Unit-height Gaussians around points [B, K, 3] in [-1, 1]: [B, K, D, H, W], products of one along each axis."""
+    """Unit-height Gaussians around points [B, K, 3] in [-1, 1]: [B, K, D, H, W], products of one along each axis.
+
+    Values below `NEGLIGIBLE` are 0: what float32 holds as denormal numbers makes convolutions several times slower.
+    """
     x, y, z = (
         torch.exp(-0.5 * (_line(size, points) - points[..., axis, None]).square() / variance)
         for axis, size in enumerate((width, height, depth))
     )
-    return (z[..., :, None] * y[..., None, :])[..., None] * x[..., None, None, :]
+    return F.threshold((z[..., :, None] * y[..., None, :])[..., None] * x[..., None, None, :], NEGLIGIBLE, 0.0)
 
 
 def _line(size: int, like: Tensor) -> Tensor:

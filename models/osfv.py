@@ -226,6 +226,7 @@ class DenseMotion(nn.Module):
     """M: from 2K keypoints to a 3D flow and a 2D occlusion map."""
 
     normalised: ClassVar = (("compress", "norm"),)  # for `models.folding`
+    narrow: ClassVar = ("occlusion",)
 
     def __init__(self, config: Config) -> None:
         super().__init__()

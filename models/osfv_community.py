@@ -15,7 +15,7 @@ weights also want, and `Config` says:
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from torch import Tensor, nn
 
@@ -24,6 +24,7 @@ from models.errors import UnknownName
 from models.pose import Convention
 from models.presets import configure
 from models.spade import HIDDEN, SpadeDecoder
+from models.spade_driven import DrivenDecoder
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,8 @@ def create(preset: str, **switches: Any) -> dict[str, nn.Module]:
 
 class SpadeGenerator(osfv.VolumeGenerator):
     """F (its first convolution 3 x 3) and M as in the original; G by SPADE blocks."""
+
+    driven: ClassVar = (("decoder", DrivenDecoder),)  # for `models.folding`
 
     def __init__(self, config: Config) -> None:
         super().__init__(replace(config, first_kernel=3))

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 import models
+from models.folding import folded
 from models.osfv import Motion
 
 LAYOUTS = {
@@ -38,13 +39,13 @@ def filled(seeded, part, network):
 
 @pytest.fixture(scope="module")
 def parts(seeded):
-    """Filled networks by their switches, made once: `parts("generator", num_kp=15)`."""
+    """Filled networks by their switches, made once, folded as they are driven: `parts("generator", num_kp=15)`."""
     made = {}
 
     def get(part, **switches):
         key = (part, *sorted(switches.items()))
         if key not in made:
-            made[key] = filled(seeded, part, models.create("osfv-community", **switches)[part])
+            made[key] = folded(filled(seeded, part, models.create("osfv-community", **switches)[part]))
         return made[key]
 
     return get
