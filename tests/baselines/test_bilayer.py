@@ -166,9 +166,10 @@ def test_what_it_cannot_take_is_named(model):
         model.reenact(source, frames(2), extras(2), relative_to=frames(1))
 
 
+@pytest.mark.parametrize("kind", [Bilayer, BilayerEnhanced])
 @pytest.mark.parametrize("precision", ["bf16", "fp16"])
-def test_at_half_precision_pictures_stay_the_same_to_rounding(sizes, precision):
-    exact, model = Bilayer.random(), Bilayer.random()
+def test_at_half_precision_pictures_stay_the_same_to_rounding(sizes, precision, kind):
+    exact, model = kind.random(), kind.random()
     model.use(precision)
     found, expected = (
         m.reenact(m.encode_source(frames(1), extras(1)), frames(3), extras(3, 1)) for m in (model, exact)
