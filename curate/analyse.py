@@ -21,6 +21,7 @@ from curate.shots import SHORT_SIDE, Shot, ShotDetector
 from curate.tracks import Track, link
 from curate.video import AUDIO_RATE, VideoInfo
 
+SCREEN_SIDE = 144  # pixels; frames are shrunk to this to look for bars and overlays
 MAX_STEP_S = 10.0  # between two frames of a video; where it is more, time stamps are damaged
 
 
@@ -103,7 +104,7 @@ def analyse(
     if info.fps <= 0:
         raise BadVideo(f"{path.name}: the container states no frame rate")
     stride = round(info.fps * settings.detect_every_s)
-    shots, screen = ShotDetector(), Screen(every=stride)
+    shots, screen = ShotDetector(), Screen()
     faces = FaceSampler(detector, stride, settings.short_side, identifier)
     envelope, sound_start = Envelope(AUDIO_RATE), None
     times: list[float] = []
@@ -120,6 +121,8 @@ def analyse(
             raise BadVideo(f"{path.name}: frame {item.index} comes {item.time_s - times[-1]:.0f} s after the last")
         small = item.rgb(SHORT_SIDE)
         screen.feed(small)
+        if item.index % max(1, stride) == 0:
+            screen.look(item.rgb(SCREEN_SIDE))
         faces.feed(item, shots.feed(small))
         times.append(round(item.time_s, 6))
     if held is not None:

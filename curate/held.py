@@ -11,7 +11,7 @@ from curate.frame import Frame
 if TYPE_CHECKING:
     from curate.video import Decoded
 
-MOST = 256 << 20  # bytes of a process: 8 seconds of 720p, 25 of 360p
+MOST = 320 << 20  # bytes of a process: 9 seconds of 720p, 38 of 360p
 
 
 class Held:

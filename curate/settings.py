@@ -12,7 +12,7 @@ from curate.files import sha256_text
 from curate.framing import CONVENTIONS, Box, Convention, Policy
 
 SETTINGS = "settings.json"  # what the dataset in its folder was last built with
-STAGE_VERSION = 10  # raised when a stage decides or writes differently: results of older versions are made again
+STAGE_VERSION = 11  # raised when a stage decides or writes differently: results of older versions are made again
 
 
 class _Settings(BaseModel):

@@ -14,7 +14,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-SHORT_SIDE = 144  # pixels; frames are shrunk to this, and cuts are looked for at half of it
+SHORT_SIDE = 72  # pixels; frames are shrunk to this
 BLANK_STD = 3.0  # grey levels; below this spread a frame shows nothing
 DELAY = 2  # a cut is known this many frames late: so many are compared with on each side
 LARGE = 15.0  # levels of 255 (180 for hue) of a cut's change
@@ -49,10 +49,8 @@ class ShotDetector:
 
         index = self._count
         self._count += 1
-        half = (max(1, picture.shape[1] // 2), max(1, picture.shape[0] // 2))
-        small = np.asarray(cv2.resize(picture, half, interpolation=cv2.INTER_AREA), np.uint8)
-        self._blank.append(_spread(small) < BLANK_STD)
-        colours = np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2HSV), np.uint8)
+        self._blank.append(_spread(picture) < BLANK_STD)
+        colours = np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2HSV), np.uint8)
         change = 0.0 if self._last is None else cv2.norm(colours, self._last, cv2.NORM_L1) / colours.size
         self._last = colours
         self._changes.append(change)

@@ -17,7 +17,7 @@ Fractions = tuple[float, float, float, float]
 """Left, top, right, bottom as fractions of width and height."""
 
 _BLACK = 16.0  # mean luma of a black frame
-_SAME = 1.0  # grey levels: no pixel of a repeated frame differs more
+_SAME = 0.0  # grey levels: no pixel of a repeated frame, shrunk, differs more
 _BAR, _LIT = 24, 40  # luma: a bar stays below the first; what it ends at comes above the second
 _EDGE = 10.0  # grey levels a pixel: mean steepness of an overlay's outline
 _STEADY = 0.96  # length of the mean gradient over the mean of its lengths: 1 if an edge never changes
@@ -139,10 +139,10 @@ def _bars(high: Grey) -> tuple[int, int]:
 
 
 class Screen:
-    """Gathers the scores of a video from its pictures, RGB uint8 [h, w, 3], all of one size: about 144 pixels high.
+    """Gathers the scores of a video from its pictures, RGB uint8 [h, w, 3], all of one size: about 72 pixels high.
 
-    Every picture counts for motion, black and repeats; every `every`-th for bars and overlays, which are decided in
-    windows of `window` such pictures: choose them so that a window lasts 5 to 10 seconds. About 0.1 ms a picture.
+    Every picture counts for motion, black and repeats. Bars and overlays are decided in windows of `window` larger
+    pictures, about 144 pixels high, that are taken every now and then: so that a window lasts 5 to 10 seconds.
 
     Overlays are a hint, best where the camera moves or cuts: then a text (opaque or faint) or a logo that stays was
     found in 12 of 12 videos cut together from real clips, a banner in 10 to 12; something in the room was taken for one
@@ -150,8 +150,8 @@ class Screen:
     from the wall. Bars are black ones only.
     """
 
-    def __init__(self, every: int = 5, window: int = 40) -> None:
-        self._every, self._size = max(1, every), max(2, window)
+    def __init__(self, window: int = 40) -> None:
+        self._size = max(2, window)
         self._count = self._black = self._frozen = self._run = self._longest = 0
         self._motion = 0.0
         self._last: Grey | None = None
@@ -177,12 +177,16 @@ class Screen:
             self._longest = max(self._longest, self._run)
             if not same:
                 self._motion += cv2.norm(grey, self._last, cv2.NORM_L1) / grey.size
-        if self._count % self._every == 0 and not black:
-            self._gather(grey)
         self._last = grey
         self._count += 1
 
-    def _gather(self, grey: Grey) -> None:
+    def look(self, picture: NDArray[np.uint8]) -> None:
+        """Take a larger picture, RGB uint8 [h, w, 3] of one size, for bars and overlays; black ones are left out."""
+        import cv2
+
+        grey = np.asarray(cv2.cvtColor(np.ascontiguousarray(picture), cv2.COLOR_RGB2GRAY), np.uint8)
+        if cv2.mean(grey)[0] < _BLACK:
+            return
         if self._window is None:
             self._window = _Window(grey.shape)
         self._window.feed(grey)
@@ -230,9 +234,9 @@ class Screen:
 
     def _letterbox(self) -> Fractions:
         """The narrowest bars of nine tenths of the windows."""
-        if not self._bars or self._last is None:
+        if not self._bars or self._whole is None:
             return (0.0, 0.0, 0.0, 0.0)
-        height, width = self._last.shape
+        height, width = self._whole.shape
         every = np.repeat(np.array(list(self._bars)), list(self._bars.values()), axis=0)
         bars = np.quantile(every, 0.1, axis=0, method="lower")
         left, top, right, bottom = (bars / (width, height, width, height)).round(4).tolist()

@@ -21,9 +21,12 @@ def scene(seed: int, frame: int, light: float = 1.0) -> np.ndarray:
 
 
 def scored(pictures: list[np.ndarray], **options: int) -> ScreenScores:
+    every = options.pop("every", 5)
     screen = Screen(**options)
-    for picture in pictures:
-        screen.feed(picture)
+    for index, picture in enumerate(pictures):
+        screen.feed(cv2.resize(picture, (WIDTH // 2, HEIGHT // 2), interpolation=cv2.INTER_AREA))
+        if index % every == 0:
+            screen.look(picture)
     return screen.scores()
 
 
