@@ -33,8 +33,8 @@ class Frame:
 
     @property
     def n_bytes(self) -> int:
-        """What it takes in memory."""
-        return sum(plane.buffer_size for plane in self._raw.planes)
+        """About what it takes in memory."""
+        return self.width * self.height * self._raw.format.padded_bits_per_pixel // 8
 
     @property
     def _matrix(self) -> int:

@@ -7,6 +7,7 @@ without content (black, white, one colour) never belongs to a shot that has some
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from dataclasses import dataclass
 from itertools import pairwise
@@ -80,5 +81,8 @@ def _spread(picture: NDArray[np.uint8]) -> float:
     """Standard deviation over all values of a picture."""
     import cv2
 
-    mean, deviation = (values.ravel() for values in cv2.meanStdDev(picture))
-    return float(np.sqrt(np.mean(np.square(deviation) + np.square(mean)) - np.mean(mean) ** 2))
+    means, deviations = cv2.meanStdDev(picture)
+    m, d = means.ravel().tolist(), deviations.ravel().tolist()
+    mean = sum(m) / len(m)
+    square = sum(one * one for one in (*m, *d)) / len(m)
+    return math.sqrt(max(0.0, square - mean * mean))
