@@ -83,7 +83,7 @@ class NetworkModel:
         else:
             networks, found = load_networks(architecture, preset, checkpoint, device, self.parts)
         parameters = sum(p.numel() for network in networks.values() for p in network.parameters())
-        self.networks: dict[str, nn.Module] = {part: folded(network) for part, network in networks.items()}
+        self.networks: dict[str, nn.Module] = {part: folded(networks.pop(part)) for part in self.parts}
         self.device = torch.device(device)
         self.resolution = self.resolutions[found.preset]
         self.spec = ModelSpec(
