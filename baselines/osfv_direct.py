@@ -18,7 +18,6 @@ class OsfvDirect(NetworkModel):
     """OSFV with direct keypoint prediction: its motion is where keypoints are, so that heads cannot be redirected."""
 
     name = "osfv-direct"
-    architecture = "osfv"  # with keypoints="direct"
     parts = ("generator", "kp_detector")
     resolutions = RESOLUTION
     paper = Osfv.paper

@@ -22,6 +22,7 @@ _REGISTRY = {
     "marionette": "models.marionette:create",
     "osfv": "models.osfv:create",
     "osfv-community": "models.osfv_community:create",
+    "osfv-direct": "models.osfv:create_direct",
 }
 
 

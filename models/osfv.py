@@ -132,6 +132,11 @@ def create(preset: str, **switches: Any) -> dict[str, nn.Module]:
     return networks
 
 
+def create_direct(preset: str, **switches: Any) -> dict[str, nn.Module]:
+    """The same with `keypoints="direct"`, an architecture of its own by name: "osfv-direct"."""
+    return create(preset, **{"keypoints": "direct", **switches})
+
+
 def networks_around(generator: nn.Module, config: Config) -> dict[str, nn.Module]:
     """The generator and the other networks of a configuration."""
     for name, known in (("keypoints", ("two-step", "direct")), ("warp", ("3d", "2d"))):

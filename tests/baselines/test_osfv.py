@@ -152,7 +152,7 @@ def test_public_weights_are_told_hopenets_angles(make, monkeypatch, switches):
 
 
 def test_direct_keypoints_are_driven_without_a_pose(make):
-    model, networks = make(OsfvDirect, keypoints="direct")
+    model, networks = make(OsfvDirect, "osfv-direct")
     assert set(networks) == {"generator", "kp_detector"}
     image, driving = frames(1), frames(2, 1)
     source = model.encode_source(image, {})
