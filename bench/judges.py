@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from baselines.checkpoint import load_networks
 from bench.evaluators import shipped
 from curate.errors import UserError
 from curate.perception import weights
@@ -17,6 +18,7 @@ from models.vgg import VGG19, VGGFace
 
 VGG19_FILE = "vgg19-dcbb9e9d.pth"  # the name holds the start of its SHA-256
 VGGFACE_FILE = "vgg_face_dag.pth"
+HOPENET = "hopenet-mirror"  # of checkpoints.toml
 
 
 class BuiltinJudge(nn.Module):
@@ -45,6 +47,11 @@ def _vggface() -> nn.Module:
     return read(VGGFace(), weights.find(VGGFACE_FILE, "Oxford's VGG Face release, converted to PyTorch (vgg_face_dag)"))
 
 
+def _hopenet() -> nn.Module:
+    networks, _ = load_networks("hopenet", "paper", HOPENET, "cpu", ("hopenet",))
+    return networks["hopenet"]
+
+
 def read(network: nn.Module, path: Path) -> nn.Module:
     """Fill a trunk from a file that may hold more; `UserError` names what it lacks."""
     found = torch.load(path, map_location="cpu", weights_only=True)
@@ -59,5 +66,6 @@ def read(network: nn.Module, path: Path) -> nn.Module:
 JUDGES: Mapping[str, Callable[[], nn.Module]] = {
     "vgg19": _vgg19,
     "vggface": _vggface,
+    "hopenet": _hopenet,
     "features-builtin": BuiltinJudge,
 }

@@ -6,11 +6,14 @@ import numpy as np
 import pytest
 import torch
 
+import baselines.checkpoint
 import models
 from baselines import losses
+from baselines.checkpoint import save
 from baselines.objectives import osfv as objective
 from baselines.training.batch import Batch
 from baselines.training.recipe import Optimiser, read_recipe
+from bench.judges import JUDGES
 from models.pose import camera_to_hopenet
 from tests.baselines.osfv_tiny import TINY
 
@@ -131,6 +134,17 @@ def test_a_head_pose_network_stands_for_truth_in_this_projects_angles(networks, 
             torch.Generator().manual_seed(0),
         )
     torch.testing.assert_close(judged["head_pose"], truth["head_pose"], atol=1e-4, rtol=0)
+
+
+def test_the_judge_is_read_from_its_file(tmp_path, monkeypatch):
+    monkeypatch.setattr(baselines.checkpoint, "WEIGHTS", tmp_path)
+    torch.manual_seed(0)
+    made = models.create("hopenet", "mini")
+    save(tmp_path / "hopenet-mirror.safetensors", made, model="hopenet", preset="mini", steps=0)
+    images = torch.rand(2, 3, 64, 64)
+    judge = JUDGES["hopenet"]()
+    with torch.no_grad():
+        torch.testing.assert_close(judge.degrees(images), made["hopenet"].eval().degrees(images))
 
 
 def test_losses_are_those_of_public_code(shared, seeded):
