@@ -65,16 +65,22 @@ def load(
     *,
     precision: Precision = "fp32",
     compiled: bool = False,
+    verify: bool = True,
 ) -> Reenactor:
     """A model ready to be driven.
 
     `checkpoint` is a file, a folder that `bench train` wrote, or the name of shipped weights; without one the weights
     shipped for `preset` are used. A checkpoint knows its own preset (published files are "paper"), which then counts.
+    Published files are taken where their SHA-256 is a known one; `verify=False` takes any.
     `precision` ("fp32", "bf16", "fp16") and `compiled` are explained at `NetworkModel.use`; images stay float32.
     Raises `models.errors.UnknownName`, `baselines.checkpoint.MissingCheckpoint` or `BadCheckpoint`: all ValueErrors.
     """
     check_preset(preset)
     check_device(device)
+    if checkpoint is not None and not verify:
+        from baselines.checkpoint import Unverified
+
+        checkpoint = Unverified(checkpoint)
     model = model_class(name)(preset=preset, checkpoint=checkpoint, device=device)
     if precision != "fp32" or compiled:
         if not hasattr(model, "use"):

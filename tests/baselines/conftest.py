@@ -10,7 +10,7 @@ import models.fomm
 from curate import video
 from curate.dataset import MANIFEST
 from curate.files import sha256_file
-from tests.models.conftest import golden, seeded  # noqa: F401
+from tests.models.conftest import golden, published, seeded  # noqa: F401
 
 RESOLUTION = 32
 

@@ -6,8 +6,19 @@ import pytest
 import torch
 
 import models
-from baselines.checkpoint import CHECKPOINT, BadCheckpoint, MissingCheckpoint, fill, find, load_networks, read, save
+from baselines.checkpoint import (
+    CHECKPOINT,
+    BadCheckpoint,
+    MissingCheckpoint,
+    Unverified,
+    fill,
+    find,
+    load_networks,
+    read,
+    save,
+)
 from baselines.fomm import PARTS
+from curate.files import sha256_file
 
 
 def parts():
@@ -52,8 +63,14 @@ def test_a_published_file_is_read_safely_with_its_prefix_removed(monkeypatch, ti
     }
     path = tmp_path / "vox-cpk.pth.tar"
     torch.save({**content, "optimizer_generator": {"state": {}, "param_groups": [{"lr": 1}]}, "epoch": 99}, path)
-    loaded, about = load_networks("fomm", "mini", path, "cpu", PARTS)
-    assert (about.preset, about.details) == ("paper", {"published": "unknown"})
+    loaded, about = load_networks("fomm", "mini", Unverified(path), "cpu", PARTS)
+    assert (about.preset, about.layout.name, about.architecture) == ("paper", "fomm", "fomm")
+    assert about.details == {
+        "published": "unknown",
+        "source_sha256": sha256_file(path),
+        "layout": "fomm",
+        "ignored": "epoch, optimizer_generator",
+    }
     assert torch.equal(loaded["kp_detector"].kp.weight, networks["kp_detector"].kp.weight)
 
 
