@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from bench.commands.animate import animate
 from bench.commands.landmarks import train_landmark_transformer
 from bench.commands.speed import speed
 from curate.console import Commands, print_json, print_table, say
@@ -167,5 +168,6 @@ def show(name: str, as_json: bool) -> None:
             click.echo(f"{key}: {value}")
 
 
+main.add_command(animate)
 main.add_command(speed)
 main.add_command(train_landmark_transformer)
