@@ -106,10 +106,7 @@ def test_what_cannot_be_done_is_told_and_leaves_no_file(files, tmp_path, marione
         (Request("fomm", text, driving, out), "text.png: not a readable image"),
         (Request("fomm", portrait, text, out), "text.png: not a readable video"),
         (Request("fomm", portrait, driving, out, best=True), "it needs --relative"),
-        (
-            Request("marionette", portrait, driving, out, checkpoint=marionette, relative=True),
-            "marionette knows absolute motion alone",
-        ),
+        (moved, "marionette knows absolute motion alone"),
         (Request("marionette", blank, driving, out, checkpoint=marionette), "the source: no face found in frames 0"),
         (Request("fomm", blank, driving, out, relative=True, best=True), "no face was found in the source"),
     ]:
