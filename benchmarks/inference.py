@@ -4,7 +4,7 @@
 
 Both ways run in one process, by turns (A B A B ...), on random weights, one float32 frame of the paper size at a time.
 The plain way computes everything that depends on the source again for each frame, as the public code does; the adapter
-has encoded the source beforehand. Outputs must be equal to 1e-4, or to ten times what the plain way's change when the
+has encoded the source beforehand. Outputs must be equal to 1e-4, or to ten times the change of the plain way's when the
 source moves by 1e-7. Exit code 1: a goal is missed or outputs differ.
 """
 
