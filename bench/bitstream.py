@@ -2,8 +2,8 @@
 
 Of each frame 3K + 6 numbers are sent: three angles, t, and delta of K keypoints. They are quantised; each is predicted
 by its value in the frame before; what is left goes through a range coder (`constriction`) whose probabilities adapt.
-All state is integers, so that coder and decoder agree on any machine. Each frame is a packet of its own (length, CRC-16,
-payload), complete as soon as the frame is known; it needs the packets before it.
+All state is integers, so that coder and decoder agree on any machine. Each frame is a packet of its own (length,
+CRC-16, payload), complete as soon as the frame is known; it needs the packets before it.
 
 The paper's number of keypoints adapts, and it does not say how. Here a keypoint is sent when a coordinate of its delta
 has moved by more than `hold` steps since it was last sent; otherwise one flag says that it stays.
@@ -55,7 +55,7 @@ class Format:
     @property
     def steps(self) -> NDArray[np.float64]:
         """The step of every number of a frame [3K + 6], as the header's float32 has it."""
-        kinds = np.float32([self.angle_step, self.t_step, self.delta_step]).astype(np.float64)
+        kinds = np.array([self.angle_step, self.t_step, self.delta_step], np.float32).astype(np.float64)
         return np.repeat(kinds, (3, 3, 3 * self.keypoints))
 
     def header(self) -> bytes:
@@ -113,7 +113,8 @@ class _Model:
         spread = self.spread[which]
         bits = np.array([int(value).bit_length() for value in spread], np.int64)
         half = (spread >> np.maximum(bits - 2, 0)) & 1
-        return np.clip(2 * bits + half - 9, 0, CONTEXTS - 1)
+        found: Integers = np.clip(2 * bits + half - 9, 0, CONTEXTS - 1)
+        return found
 
     def learn(self, which: Integers, contexts: Integers, symbols: Integers, residuals: Integers) -> None:
         """Take in what was coded of a frame."""
@@ -152,7 +153,8 @@ def _shares(counts: Integers) -> NDArray[np.float32]:
     total = counts.sum(1, keepdims=True)
     shares = 1 + counts * (SCALE - counts.shape[1]) // total
     shares[np.arange(len(shares)), shares.argmax(1)] += SCALE - shares.sum(1)
-    return (shares / SCALE).astype(np.float32)
+    found: NDArray[np.float32] = (shares / SCALE).astype(np.float32)
+    return found
 
 
 def _uniform(count: int, symbols: int) -> NDArray[np.float32]:
@@ -182,7 +184,7 @@ class Encoder:
         for residual in residuals[symbols == ESCAPE].tolist():
             value = 2 * (abs(residual) - REACH - 1) + (residual < 0)
             size = (value.bit_length() + 7) // 8
-            ops.append((np.int32([size]), _uniform(1, 8)))
+            ops.append((np.array([size], np.int32), _uniform(1, 8)))
             if size:
                 ops.append((np.frombuffer(value.to_bytes(size, "big"), np.uint8).astype(np.int32), _uniform(size, 256)))
         if hold:

@@ -4,11 +4,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+import baselines.osfv
 from bench.bitstream import BadStream, Decoder, Encoder, Format, decode, dequantised, encode, payloads, quantised
+from bench.codec import MotionCodec
 from curate.errors import UserError
 
 
@@ -90,3 +93,18 @@ def test_numbers_of_a_motion():
     motion["t"][2, 1] = np.nan
     with pytest.raises(UserError, match="motion: expected finite numbers, got NaN"):
         quantised(motion, form)
+
+
+def test_a_model_is_driven_through_the_stream():
+    model = baselines.osfv.Osfv.random("mini")
+    images = torch.rand(3, 3, 128, 128, generator=torch.Generator().manual_seed(0))
+    fine = Format(20, angle_step=1e-3, t_step=1e-5, delta_step=1e-5)
+    codec = MotionCodec(model, fine)
+    source = model.encode_source(images[:1], {})
+    expected = model.render(source, model.motion(images))
+    torch.testing.assert_close(codec.decode(source, codec.encode_motion(images)), expected, atol=2e-3, rtol=0)
+    assert codec.decode(source, encode([], fine)).shape == (0, 3, 128, 128)
+    with pytest.raises(BadStream, match="has 2 keypoints, the model 20"):
+        codec.decode(source, encode([], Format(2)))
+    with pytest.raises(UserError, match="source-copy has no motion"):
+        MotionCodec(baselines.load("source-copy"))
