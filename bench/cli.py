@@ -11,6 +11,7 @@ import click
 from bench.commands.animate import animate
 from bench.commands.landmarks import train_landmark_transformer
 from bench.commands.speed import speed
+from bench.commands.weights import weights
 from curate.console import Commands, print_json, print_table, say
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
@@ -33,7 +34,8 @@ def main() -> None:
 @click.option("--task", required=True, help="What to measure; `bench list tasks` names them.")
 @click.option("--model", required=True, help="What to measure it of; `bench list models` names them.")
 @click.option("--dataset", default=DATASET, show_default=True, help=DATASET_HELP)
-@click.option("--checkpoint", help="Weights: a file, a folder of `bench train` or a shipped name.")
+@click.option("--checkpoint", help="Weights: a file, a folder of `bench train`, a shipped or fetched name.")
+@click.option("--unverified", is_flag=True, help="Take a published file whose hash is not known.")
 @click.option("--preset", default="mini", show_default=True, help="Size of the model: mini or paper.")
 @click.option(
     "--suite", help="Networks that metrics use; see `bench list evaluators`.  [default: builtin, which ships]"
@@ -171,3 +173,4 @@ def show(name: str, as_json: bool) -> None:
 main.add_command(animate)
 main.add_command(speed)
 main.add_command(train_landmark_transformer)
+main.add_command(weights)

@@ -51,6 +51,7 @@ class Request:
     out: str = "runs"
     seed: int = 0
     device: str = "cpu"
+    unverified: bool = False
 
 
 @dataclass(frozen=True)
@@ -74,10 +75,12 @@ def run(
     out: str | Path = "runs",
     seed: int = 0,
     device: str = "cpu",
+    unverified: bool = False,
 ) -> list[Path]:
     """Measure `model` on `task` and `dataset`; gives the run folders, the model's first, then the calibration rows'.
 
     `dataset` is a folder or the name of one that is made at first use. Where it has a test split, that alone is run.
+    `unverified` takes a published checkpoint whose hash is not known.
     `suite` names the networks that metrics use (None: those that ship), `limit` takes the first pairs only, `shots`
     says how many source images models are given (None: as many as the task says), `seed` draws pairs and sets what is
     random in a model. Every frame is decoded once and goes through every network once, for all rows together. Raises
@@ -85,7 +88,7 @@ def run(
     """
     checkpoint = None if checkpoint is None else str(checkpoint)
     request = Request(task, model, str(dataset), checkpoint, preset, suite, limit, shots, str(out), seed, device)
-    return [result.folder for result in measure(request)]
+    return [result.folder for result in measure(replace(request, unverified=unverified))]
 
 
 def measure(request: Request) -> list[Result]:
@@ -176,7 +179,13 @@ def _load(name: str, request: Request) -> Reenactor:
         raise MissingPrerequisite(f"device {request.device!r}: there is no CUDA device here; run with --device cpu")
     checkpoint = request.checkpoint if name == request.model else None
     with baseline_errors():
-        return baselines.load(name, preset=request.preset, checkpoint=checkpoint, device=request.device)
+        return baselines.load(
+            name,
+            preset=request.preset,
+            checkpoint=checkpoint,
+            device=request.device,
+            verify=not request.unverified,
+        )
 
 
 def _to_measure_on(dataset: Dataset) -> tuple[list[Clip], str | None]:
