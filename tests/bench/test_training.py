@@ -53,15 +53,15 @@ def command(request, tmp_path, monkeypatch):
     """`bench train` on the tiny model, in this process; more arguments may follow."""
     monkeypatch.setenv("TALKINGHEAD_CACHE", str(tmp_path / "cache"))
     torch.set_num_threads(1)
-    recipe, dataset = (str(request.getfixturevalue(name)) for name in ("recipe", "dataset"))
+    shrunk, clips = (str(request.getfixturevalue(name)) for name in ("recipe", "dataset"))
     fixed = [
         "train",
         "--model",
         "fomm",
         "--dataset",
-        dataset,
+        clips,
         "--recipe",
-        recipe,
+        shrunk,
         "--out",
         str(tmp_path / "o"),
     ]
