@@ -51,10 +51,11 @@ def _converted(name: str) -> Path | None:
 
 def by_hand(entry: Published, file: PublishedFile) -> str:
     """How a person gets a file: where, where to put it, what it must be."""
+    options = (" --accept-licence" if entry.restricted else "") + ("" if file.sha256 else " --unverified")
     return (
         f"get {file.name} from {' or '.join((*file.pages, *file.urls))} ({file.size}, sha256 "
         f"{file.sha256 or 'unknown'}), put it into {folders()[0]} under that name, then run again: "
-        f"bench weights fetch {entry.name}"
+        f"bench weights fetch {entry.name}{options}"
     )
 
 
@@ -91,7 +92,7 @@ def _get(entry: Published, file: PublishedFile) -> tuple[Path, bool]:
     reasons = []
     for url in file.urls:
         with progress() as bar:
-            item = bar.add_task(file.name, total=file.bytes or None, note="MB")
+            item = bar.add_task(file.name, total=file.bytes / 1e6 or None, note="MB")
 
             def show(here: int, total: int, bar: Any = bar, item: Any = item) -> None:
                 bar.update(item, completed=here / 1e6, total=total / 1e6 or None)

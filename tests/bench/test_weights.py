@@ -153,6 +153,10 @@ def test_a_licence_that_restricts_is_to_be_accepted_first(tmp_path, monkeypatch)
     with pytest.raises(UserError, match=r"CC BY-NC 4\.0, restricts use; to accept it, add --accept-licence"):
         weights.fetch("osfv-community-spade")
     assert run("fetch", "osfv-comunity-spade").exit_code == 2
+    with pytest.raises(
+        MissingPrerequisite, match="bench weights fetch osfv-community-beta --accept-licence --unverified$"
+    ):
+        weights.fetch("osfv-community-beta", accept_licence=True)
 
 
 def test_files_of_another_name_need_a_model_and_a_word(published, tmp_path, server, monkeypatch):
