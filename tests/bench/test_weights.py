@@ -138,7 +138,7 @@ def test_fetched_weights_are_found_by_name(published, tmp_path, server):
 def test_what_is_to_be_done_by_hand_is_said(published, tmp_path, server):
     server.rules["small.pth.tar"] = status(404)
     with pytest.raises(
-        MissingPrerequisite, match=r"404 .*get vox-adv-cpk\.pth\.tar from https.*sha256 [0-9a-f]{64}, put"
+        MissingPrerequisite, match=r"404 .*get vox-adv-cpk\.pth\.tar from https.*sha256 [0-9a-f]{64}\), put"
     ):
         weights.fetch("fomm-vox-adv")
     result = run("verify", "fomm-vox-adv")
