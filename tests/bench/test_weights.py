@@ -154,7 +154,7 @@ def test_a_licence_that_restricts_is_to_be_accepted_first(tmp_path, monkeypatch)
         weights.fetch("osfv-community-spade")
     assert run("fetch", "osfv-comunity-spade").exit_code == 2
     with pytest.raises(
-        MissingPrerequisite, match="bench weights fetch osfv-community-beta --accept-licence --unverified$"
+        MissingPrerequisite, match=r"bench weights fetch osfv-community-beta --accept-licence --unverified$"
     ):
         weights.fetch("osfv-community-beta", accept_licence=True)
 
