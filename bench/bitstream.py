@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import binascii
 import struct
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,9 +48,9 @@ class Format:
     keypoints: int
     fps: float = 25.0
     hold: int = 0  # 0: every keypoint in every frame
-    angle_step: float = 0.5  # degrees
-    t_step: float = 1 / 128  # of half the image's side
-    delta_step: float = 1 / 128
+    angle_step: float = 0.25  # degrees
+    t_step: float = 1 / 512  # of half the image's side
+    delta_step: float = 1 / 512
 
     @property
     def steps(self) -> NDArray[np.float64]:
@@ -245,7 +245,10 @@ def _coded(ops: Ops) -> bytes:
 
     def decodes(payload: bytes) -> bool:
         decoder = _range_decoder(payload)
-        return all(np.array_equal(decoder.decode(family, shares), symbols) for symbols, shares in ops)
+        try:
+            return all(np.array_equal(decoder.decode(family, shares), symbols) for symbols, shares in ops)
+        except AssertionError:  # the coder's word for bytes that no symbols give
+            return False
 
     for size in range(len(best) - 1, max(len(best) - 9, 0), -1):
         above = int.from_bytes(best[:size], "big") + 1
@@ -295,5 +298,10 @@ def decode(stream: bytes) -> tuple[Integers, Format]:
     """The integers [T, 3K + 6] of a stream; with `hold`, as the receiver has them."""
     form = read_format(stream)
     decoder = Decoder(form)
-    rows: Sequence[Integers] = [decoder.frame(payload) for payload in payloads(stream)]
+    rows: list[Integers] = []
+    for payload in payloads(stream):
+        try:
+            rows.append(decoder.frame(payload))
+        except AssertionError as error:  # the coder's word for bytes that no symbols give
+            raise BadStream(f"motion stream: frame {len(rows)} is none that an encoder makes") from error
     return np.array(rows, np.int64).reshape(len(rows), POSE + 3 * form.keypoints), form

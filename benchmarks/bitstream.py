@@ -21,7 +21,7 @@ from bench.datasets import open_dataset
 from curate import video
 from curate.files import sha256_file
 
-FORMATS = {"fixed": Format(20), "adaptive": Format(20, hold=2)}
+FORMATS = {"fixed": Format(20), "adaptive": Format(20, hold=6)}
 
 
 def psnr(found: torch.Tensor, truth: torch.Tensor) -> float:
