@@ -97,6 +97,7 @@ def _metrics() -> list[dict[str, Any]]:
             "unit": metric.unit,
             "compares": metric.aspect,
             "needs": metric.feature,
+            "variant of": metric.variant_of,
             "description": metric.description,
         }
         for metric in metrics.available().values()

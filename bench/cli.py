@@ -42,6 +42,7 @@ def main() -> None:
 )
 @click.option("--limit", type=click.IntRange(1), help="Take only the first so many pairs.")
 @click.option("--shots", type=click.IntRange(1), help="Source images that models are given.  [default: the task's]")
+@click.option("--variants", is_flag=True, help="Also score what papers print under the same names.")
 @click.option("--out", type=FOLDER, default=Path("runs"), show_default=True, help="Where run folders go.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the pairs and of what is random in a model.")
 @click.option("--device", default="cpu", show_default=True, help="Where the model runs: cpu or cuda.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pkgutil
+from collections.abc import Container
 from functools import cache
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
@@ -32,9 +33,11 @@ def modules(package: str) -> tuple[ModuleType, ...]:
 
 
 def own(package: str, attribute: str, kind: type[Found]) -> dict[str, Found]:
-    """What the modules of `package` define as `attribute`, by its id; a module without one is a helper."""
-    values = [getattr(module, attribute, None) for module in modules(package)]
-    return {value.id: value for value in values if isinstance(value, kind)}
+    """What the modules of `package` define as `attribute`, one or a tuple, by its id; a module without it is a
+    helper."""
+    values = [getattr(module, attribute, ()) for module in modules(package)]
+    every = [one for value in values for one in (value if isinstance(value, tuple) else (value,))]
+    return {value.id: value for value in every if isinstance(value, kind)}
 
 
 def outside(group: str) -> dict[str, EntryPoint]:
@@ -48,6 +51,12 @@ def load(package: str, attribute: str, group: str, kind: type[Found]) -> dict[st
     `UserError` names the entry point that cannot be imported, is no `kind`, or takes an id that exists.
     """
     found = own(package, attribute, kind)
+    return found | installed(group, kind, found)
+
+
+def installed(group: str, kind: type[Found], known: Container[str]) -> dict[str, Found]:
+    """What installed packages add, by id; errors as of `load`."""
+    found: dict[str, Found] = {}
     for name, point in outside(group).items():
         where = f"entry point {name!r} of {group} ({point.value})"
         try:
@@ -56,7 +65,7 @@ def load(package: str, attribute: str, group: str, kind: type[Found]) -> dict[st
             raise UserError(f"{where} cannot be loaded: {error}; mend or uninstall its package") from error
         if not isinstance(value, kind):
             raise UserError(f"{where} must be a {kind.__module__}.{kind.__name__}, and is a {type(value).__name__}")
-        if value.id in found:
+        if value.id in known or value.id in found:
             raise UserError(f"{where} has the id {value.id!r}, which exists already")
         found[value.id] = value
     return found

@@ -48,6 +48,7 @@ class Request:
     suite: str | None = None
     limit: int | None = None
     shots: int | None = None
+    variants: bool = False
     out: str = "runs"
     seed: int = 0
     device: str = "cpu"
@@ -72,6 +73,7 @@ def run(
     suite: str | None = None,
     limit: int | None = None,
     shots: int | None = None,
+    variants: bool = False,
     out: str | Path = "runs",
     seed: int = 0,
     device: str = "cpu",
@@ -82,12 +84,14 @@ def run(
     `dataset` is a folder or the name of one that is made at first use. Where it has a test split, that alone is run.
     `unverified` takes a published checkpoint whose hash is not known.
     `suite` names the networks that metrics use (None: those that ship), `limit` takes the first pairs only, `shots`
-    says how many source images models are given (None: as many as the task says), `seed` draws pairs and sets what is
-    random in a model. Every frame is decoded once and goes through every network once, for all rows together. Raises
-    `UserError` (unknown names, no pairs) and `MissingPrerequisite` (weights).
+    says how many source images models are given (None: as many as the task says), `variants` adds what papers print
+    under the same names as our metrics, `seed` draws pairs and sets what is random in a model. Every frame is decoded
+    once and goes through every network once, for all rows together. Raises `UserError` (unknown names, no pairs) and
+    `MissingPrerequisite` (weights).
     """
     checkpoint = None if checkpoint is None else str(checkpoint)
-    request = Request(task, model, str(dataset), checkpoint, preset, suite, limit, shots, str(out), seed, device)
+    where = str(dataset)
+    request = Request(task, model, where, checkpoint, preset, suite, limit, shots, variants, str(out), seed, device)
     return [result.folder for result in measure(replace(request, unverified=unverified))]
 
 
@@ -109,7 +113,8 @@ def measure(request: Request) -> list[Result]:
     pairs = task.pairs(clips, request.seed)[: request.limit]
     truth = truth_of(dataset) if task.wants_truth else None
     references = task.references_on(truth is not None)
-    used = [m for aspect in references for m in metrics.available().values() if m.aspect == aspect]
+    wanted = [m for m in metrics.available().values() if request.variants or not m.variant_of]
+    used = [m for aspect in references for m in wanted if m.aspect == aspect]
     judged, driven = _kinds(models, used, references, suite)
     features = Features(suite)
     rows = [Row(model, references, used, suite, features, judged) for model in models]

@@ -122,8 +122,11 @@ def _values(metric: Metric, pred: Look, target: Look, frames: NDArray[np.intp]) 
 
 
 def _tensor(look: Look, metric: Metric, chosen: NDArray[np.intp]) -> Tensor:
-    if not metric.kinds:
+    if metric.feature == "frames":
         return to_tensor(look.frames[chosen])
+    if metric.feature == "frames+mask":
+        mask = torch.from_numpy(look.features["mask"][chosen])
+        return torch.cat((to_tensor(look.frames[chosen]), mask[:, None]), dim=1)
     return torch.from_numpy(_seen(look, metric)[chosen])
 
 

@@ -1,7 +1,8 @@
 """Metrics: pure functions, as `bench.metrics.l1(pred, target)`; one file each, found by being here.
 
-A file that defines `METRIC` is a metric. An installed package adds more through the entry point group
-`talkinghead.metrics`. Nothing here imports torch before a value is computed.
+A file that defines `METRIC` is a metric; `VARIANTS` are those that papers print under the same name, each with an id of
+its own. An installed package adds more through the entry point group `talkinghead.metrics`. Nothing here imports torch
+before a value is computed.
 """
 
 from __future__ import annotations
@@ -13,8 +14,10 @@ GROUP = "talkinghead.metrics"
 
 
 def available() -> dict[str, Metric]:
-    """Every metric by id, ours and installed ones."""
-    return registry.load(__name__, "METRIC", GROUP, Metric)
+    """Every metric by id, ours and installed ones, variants last."""
+    own = registry.own(__name__, "METRIC", Metric)
+    variants = registry.own(__name__, "VARIANTS", Metric)
+    return own | registry.installed(GROUP, Metric, own | variants) | variants
 
 
 def get(name: str) -> Metric:
@@ -24,5 +27,9 @@ def get(name: str) -> Metric:
 
 # After this, `metrics.l1` is the function and not the module of that name that defines it.
 globals().update(
-    {metric.function.__name__: metric.function for metric in registry.own(__name__, "METRIC", Metric).values()}
+    {
+        metric.function.__name__: metric.function
+        for kind in ("METRIC", "VARIANTS")
+        for metric in registry.own(__name__, kind, Metric).values()
+    }
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from bench.metrics.base import Metric, check_vectors
@@ -22,6 +23,24 @@ def akd(pred: Tensor, target: Tensor, size: int = 256) -> Tensor:
     return (pred - target).abs().mean(dim=(1, 2)) * (256 / size)
 
 
+def akd_euclid(pred: Tensor, target: Tensor, size: int = 256) -> Tensor:
+    """Mean Euclidean distance of 68 landmarks: [B, 68, 2] in pixels -> [B] in pixels at 256; `size` as for `akd`."""
+    check_vectors(pred, target, "[B, 68, 2]", (68, 2))
+    return _euclidean(pred, target) * (256 / size)
+
+
+def akd_nme(pred: Tensor, target: Tensor) -> Tensor:
+    """Mean Euclidean distance of 68 landmarks over the distance of the target's outer eye corners (points 37 and 46 of
+    1 .. 68): [B, 68, 2] in pixels of any size -> [B]. So does bi-layer (Zakharov et al. 2020) with another distance;
+    NME of face alignment."""
+    check_vectors(pred, target, "[B, 68, 2]", (68, 2))
+    return _euclidean(pred, target) / (target[:, 36] - target[:, 45]).square().sum(dim=1).sqrt()
+
+
+def _euclidean(pred: Tensor, target: Tensor) -> Tensor:
+    return (pred - target).square().sum(dim=2).sqrt().mean(dim=1)
+
+
 METRIC = Metric(
     id="akd",
     function=akd,
@@ -31,4 +50,22 @@ METRIC = Metric(
     unit="px",
     description="mean absolute difference over the coordinates of 68 landmarks, in pixels at 256",
     paper="Siarohin et al., First Order Motion Model for Image Animation, NeurIPS 2019",
+)
+
+VARIANTS = (
+    replace(
+        METRIC,
+        id="akd-euclid",
+        function=akd_euclid,
+        variant_of="akd",
+        description="mean Euclidean distance of 68 landmarks, in pixels at 256",
+    ),
+    replace(
+        METRIC,
+        id="akd-nme",
+        function=akd_nme,
+        variant_of="akd",
+        unit="",
+        description="mean Euclidean distance of 68 landmarks over that of the outer eye corners",
+    ),
 )

@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from bench.metrics.spread import Spread
 
 Aspect = Literal["pixels", "motion", "redirection", "identity", "distribution"]
-Feature = Literal["frames", "landmarks", "pose", "expression", "identity", "perceptual", "frechet", "pose+identity"]
+Feature = Literal[
+    "frames", "landmarks", "pose", "expression", "identity", "perceptual", "frechet", "pose+identity", "frames+mask"
+]
 
 
 @dataclass(frozen=True)
@@ -21,8 +23,8 @@ class Metric:
 
     `function(pred, target)` takes the features of B frames ([B, 3, H, W] in [0, 1], landmarks [B, 68, 2] in pixels,
     pose [B, 3] in degrees, expression [B, 18] in [0, 1], embeddings and other vectors [B, D], for "pose+identity" both
-    side by side) and gives one value per frame, [B]. A metric that compares sets instead takes [N, D] and [M, D], gives
-    one value, [], and states `of_sets`.
+    side by side, for "frames+mask" [B, 4, H, W], the fourth channel the head's mask in [0, 1]) and gives one value per
+    frame, [B]. A metric that compares sets instead takes [N, D] and [M, D], gives one value, [], and states `of_sets`.
     """
 
     id: str
@@ -35,11 +37,12 @@ class Metric:
     paper: str = ""
     ceiling: float | None = None  # values above are recorded as this (an infinite value has no mean)
     of_sets: Callable[[Spread, Spread], float] | None = None  # `function` from what was gathered frame by frame
+    variant_of: str = ""  # id of the metric of which papers print this under the same name; "": it is one itself
 
     @property
     def kinds(self) -> tuple[str, ...]:
         """The kinds of networks that it needs."""
-        return () if self.feature == "frames" else tuple(self.feature.split("+"))
+        return tuple(kind for kind in self.feature.split("+") if kind != "frames")
 
 
 def check_images(pred: Tensor, target: Tensor, least: int = 1) -> None:
@@ -55,6 +58,18 @@ def check_images(pred: Tensor, target: Tensor, least: int = 1) -> None:
         low, high = float(value.min()), float(value.max())
         if not (low >= 0 and high <= 1):  # written so that NaN fails too
             raise ValueError(f"`{name}` must have values in [0, 1], but they reach from {low:g} to {high:g}")
+
+
+def check_masked(pred: Tensor, target: Tensor, least: int = 1) -> None:
+    """Raise ValueError unless both are float [B, 4, H, W] in [0, 1] of one shape: RGB and a mask."""
+    for name, value in (("pred", pred), ("target", target)):
+        if value.dim() != 4 or value.shape[1] != 4:
+            raise ValueError(f"`{name}` must have the shape [B, 4, H, W], RGB and mask, but has {list(value.shape)}")
+    check_images(pred[:, :3], target[:, :3], least)
+    for name, value in (("pred", pred), ("target", target)):
+        low, high = float(value[:, 3].min()), float(value[:, 3].max())
+        if not (low >= 0 and high <= 1):
+            raise ValueError(f"the mask of `{name}` must be in [0, 1], but its values reach from {low:g} to {high:g}")
 
 
 def check_vectors(pred: Tensor, target: Tensor, form: str, last: tuple[int, ...] = ()) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from bench.metrics.base import Metric, check_vectors
@@ -17,10 +18,24 @@ def prmse(pred: Tensor, target: Tensor) -> Tensor:
     [-180, 180]. The mean of this over frames is at most the root of the mean square over all frames, which is another
     metric; some papers print radians.
     """
+    return _difference(pred, target).square().mean(dim=1).sqrt()
+
+
+def prmse_radians(pred: Tensor, target: Tensor) -> Tensor:
+    """`prmse` in radians: [B, 3] in degrees -> [B] in radians."""
+    return prmse(pred, target).deg2rad()
+
+
+def pose_mae(pred: Tensor, target: Tensor) -> Tensor:
+    """Mean |difference| of yaw, pitch and roll, as head-pose networks are judged (Hopenet, Ruiz et al. 2018): [B, 3] in
+    degrees -> [B] in degrees."""
+    return _difference(pred, target).abs().mean(dim=1)
+
+
+def _difference(pred: Tensor, target: Tensor) -> Tensor:
     check_vectors(pred, target, "[B, 3]", (3,))
     difference = pred - target
-    difference = difference - 360 * (difference / 360).round()
-    return difference.square().mean(dim=1).sqrt()
+    return difference - 360 * (difference / 360).round()
 
 
 METRIC = Metric(
@@ -32,4 +47,23 @@ METRIC = Metric(
     unit="°",
     description="root mean square error of yaw, pitch and roll in a frame, in degrees; mean over frames",
     paper="Ha et al., MarioNETte: Few-shot Face Reenactment Preserving Identity of Unseen Targets, AAAI 2020",
+)
+
+VARIANTS = (
+    replace(
+        METRIC,
+        id="prmse-radians",
+        function=prmse_radians,
+        variant_of="prmse",
+        unit="rad",
+        description="prmse in radians",
+    ),
+    replace(
+        METRIC,
+        id="pose-mae",
+        function=pose_mae,
+        variant_of="prmse",
+        description="mean absolute error of yaw, pitch and roll in a frame, in degrees",
+        paper="Ruiz et al., Fine-Grained Head Pose Estimation Without Keypoints, CVPR workshops 2018",
+    ),
 )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from bench.metrics.base import Metric, check_images
+from bench.metrics.base import Metric, check_images, check_masked
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -20,6 +21,15 @@ def psnr(pred: Tensor, target: Tensor) -> Tensor:
     return -10 * (pred - target).square().mean(dim=(1, 2, 3)).log10()
 
 
+def psnr_masked(pred: Tensor, target: Tensor) -> Tensor:
+    """PSNR of the mean squared error inside the target's head, weighed by its mask: [B, 4, H, W], RGB and mask in
+    [0, 1] -> [B] in dB; see `l1_masked`."""
+    check_masked(pred, target)
+    mask = target[:, 3:]
+    squares = (pred[:, :3] - target[:, :3]).square().mean(dim=1, keepdim=True)
+    return -10 * ((squares * mask).sum(dim=(1, 2, 3)) / mask.sum(dim=(1, 2, 3))).log10()
+
+
 METRIC = Metric(
     id="psnr",
     function=psnr,
@@ -29,4 +39,15 @@ METRIC = Metric(
     unit="dB",
     description="peak signal-to-noise ratio per frame; identical frames, whose ratio is infinite, count as 100 dB",
     ceiling=100.0,
+)
+
+VARIANTS = (
+    replace(
+        METRIC,
+        id="psnr-masked",
+        function=psnr_masked,
+        feature="frames+mask",
+        variant_of="psnr",
+        description="psnr inside the head of the frame that is compared with",
+    ),
 )

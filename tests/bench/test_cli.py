@@ -67,7 +67,7 @@ def test_failed_pairs_are_named_and_give_exit_code_1(dataset, suite, outside, tm
     ("arguments", "code", "message"),
     [
         (["--task", "same_id", "--model", "truth"], 2, "error: unknown task 'same_id': did you mean same-id?"),
-        (["--task", "same-id", "--model", "fom"], 2, "error: unknown model 'fom': did you mean fomm?"),
+        (["--task", "same-id", "--model", "fom"], 2, "error: unknown model 'fom': did you mean fomm"),
         (["--task", "same-id", "--model", "fomm", "--checkpoint", "nowhere.pth"], 3, "bench train --model fomm"),
         (["--task", "same-id", "--model", "truth", "--limit", "0"], 2, "--limit"),
         (["--task", "same-id", "--model", "truth", "--device", "abacus"], 2, "error: device"),

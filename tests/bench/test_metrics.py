@@ -49,6 +49,97 @@ def test_ssim_at_the_size_that_papers_use(noise):
     np.testing.assert_allclose(metrics.ssim(pred, target), expected, atol=1e-5)
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_variants_are_what_papers_print(seed):
+    pred, target = images(seed, 2, 40, 56)
+    p, t = pred.double().numpy(), target.double().numpy()
+    np.testing.assert_allclose(metrics.l1_255(pred, target), np.abs(255 * p - 255 * t).mean((1, 2, 3)), rtol=1e-5)
+    signed = np.abs((2 * p - 1) - (2 * t - 1)).mean((1, 2, 3))
+    np.testing.assert_allclose(metrics.l1_signed(pred, target), signed, rtol=1e-5)
+    np.testing.assert_allclose(metrics.l1_sum(pred, target), np.abs(p - t).sum(1).mean((1, 2)), rtol=1e-5)
+    uniform = [structural_similarity(a, b, data_range=1.0, channel_axis=0) for a, b in zip(p, t, strict=True)]
+    np.testing.assert_allclose(metrics.ssim_uniform7(pred, target), uniform, atol=1e-5)
+    luma = [np.tensordot([0.299, 0.587, 0.114], x, axes=(0, 1)) for x in (p, t)]
+    gray = [wang(a[None], b[None]) for a, b in zip(*luma, strict=True)]
+    np.testing.assert_allclose(metrics.ssim_gray(pred, target), gray, atol=1e-5)
+
+
+def test_variants_of_distances_by_hand():
+    rng = np.random.default_rng(0)
+    p, t = rng.uniform(0, 256, (2, 3, 68, 2))
+    pred, target = torch.from_numpy(p), torch.from_numpy(t)
+    distance = np.linalg.norm(p - t, axis=2).mean(axis=1)
+    np.testing.assert_allclose(metrics.akd_euclid(pred, target), distance, rtol=1e-6)
+    eyes = np.linalg.norm(t[:, 36] - t[:, 45], axis=1)
+    np.testing.assert_allclose(metrics.akd_nme(pred, target), distance / eyes, rtol=1e-6)
+    one, two = torch.tensor([[179.0, 0, 0], [3, 4, 0]]), torch.tensor([[-179.0, 0, 0], [0, 0, 0]])
+    np.testing.assert_allclose(metrics.pose_mae(one, two), [2 / 3, 7 / 3], rtol=1e-6)
+    np.testing.assert_allclose(
+        metrics.prmse_radians(one, two), np.radians([np.sqrt(4 / 3), np.sqrt(25 / 3)]), rtol=1e-6
+    )
+
+
+def masked(seed: int) -> tuple[torch.Tensor, torch.Tensor]:
+    pred, target = images(seed, 2, 48, 48)
+    mask = torch.zeros(2, 1, 48, 48)
+    mask[:, :, 10:40, 12:36] = 1
+    return torch.cat((pred, torch.rand(2, 1, 48, 48)), 1), torch.cat((target, mask), 1)
+
+
+def test_masked_metrics_see_the_head_alone():
+    pred, target = masked(0)
+    inside = (slice(None), slice(0, 3), slice(10, 40), slice(12, 36))
+    np.testing.assert_allclose(metrics.l1_masked(pred, target), metrics.l1(pred[inside], target[inside]), rtol=1e-5)
+    np.testing.assert_allclose(metrics.psnr_masked(pred, target), metrics.psnr(pred[inside], target[inside]), rtol=1e-5)
+    settings_of_wang = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False, "full": True}
+    p, t = pred[:, :3].double().numpy(), target[:, :3].double().numpy()
+    maps = [
+        structural_similarity(a, b, data_range=1.0, channel_axis=0, **settings_of_wang)[1]
+        for a, b in zip(p, t, strict=True)
+    ]
+    expected = [full[:, 10:40, 12:36].mean() for full in maps]
+    np.testing.assert_allclose(metrics.ssim_masked(pred, target), expected, atol=1e-5)
+    changed = pred.clone()
+    changed[:, :3, :5] = 0
+    for metric in (metrics.l1_masked, metrics.psnr_masked, metrics.ssim_masked):
+        np.testing.assert_array_equal(metric(changed, target), metric(pred, target))
+        with pytest.raises(ValueError, match=r"`pred` must have the shape \[B, 4, H, W\], RGB and mask"):
+            metric(pred[:, :3], target)
+        with pytest.raises(ValueError, match=r"the mask of `target` must be in \[0, 1\]"):
+            metric(pred, torch.cat((target[:, :3], 3 * target[:, 3:]), 1))
+
+
+def plain_ms_ssim(pred: np.ndarray, target: np.ndarray) -> float:
+    """The paper's formula on one channel, windows by scipy."""
+    from scipy.ndimage import convolve1d
+
+    line = np.exp(-(np.arange(-5, 6) ** 2) / 4.5)
+    line /= line.sum()
+
+    def smooth(x: np.ndarray) -> np.ndarray:
+        return convolve1d(convolve1d(x, line, axis=0), line, axis=1)[5:-5, 5:-5]
+
+    result = 1.0
+    for scale, weight in enumerate((0.0448, 0.2856, 0.3001, 0.2363, 0.1333)):
+        a, b = smooth(pred), smooth(target)
+        va, vb, ab = smooth(pred**2) - a**2, smooth(target**2) - b**2, smooth(pred * target) - a * b
+        value = (2 * ab + 9e-4) / (va + vb + 9e-4)
+        if scale == 4:
+            value = value * (2 * a * b + 1e-4) / (a**2 + b**2 + 1e-4)
+        result *= max(value.mean(), 0) ** weight
+        pred, target = (x.reshape(len(x) // 2, 2, -1, 2).mean(axis=(1, 3)) for x in (pred, target))
+    return result
+
+
+def test_ms_ssim_is_the_papers_formula():
+    pred, target = images(5, 2, 256, 192)
+    p, t = pred.double().numpy(), target.double().numpy()
+    expected = [np.mean([plain_ms_ssim(a, b) for a, b in zip(*pair, strict=True)]) for pair in zip(p, t, strict=True)]
+    np.testing.assert_allclose(metrics.ms_ssim(pred, target), expected, atol=1e-5)
+    with pytest.raises(ValueError, match="at least 161 x 161"):
+        metrics.ms_ssim(pred[:, :, :160, :160], target[:, :, :160, :160])
+
+
 def test_ssim_of_flat_images_is_the_formula():
     # no variance: only the luminance term is left
     dark, light = torch.full((1, 3, 32, 32), 0.2), torch.full((1, 3, 32, 32), 0.6)

@@ -316,6 +316,18 @@ def test_frames_without_a_face_cost_a_model_that_needs_landmarks_no_others(suite
     assert list(result.failures) == ["clip1--clip1"]
 
 
+def test_variants_are_scored_where_they_are_asked_for(dataset, suite, tmp_path):
+    suite.missing = {"mask": "no mask network"}
+    found = bench.run("same-id", "source-copy", dataset, variants=True, limit=1, out=tmp_path / "a")[0]
+    ids = [metric.id for metric in read_record(found).metrics]
+    assert {"l1", "l1-255", "ssim-uniform7", "ms-ssim", "akd-euclid-open", "l1-masked-open"} <= set(ids)
+    assert len(ids) == len(set(ids))
+    assert scores(found)["l1-255"].mean == pytest.approx(255 * scores(found)["l1"].mean)
+    assert "no mask network" in scores(found)["l1-masked-open"].failures
+    plain = read_record(bench.run("same-id", "source-copy", dataset, limit=1, out=tmp_path / "b")[0])
+    assert "l1-255" not in [metric.id for metric in plain.metrics]
+
+
 def test_an_installed_package_adds_model_metric_and_task(dataset, suite, outside, tmp_path):
     folder = bench.run("first-drives-all", "shifter", dataset, out=tmp_path)[0]
     record = read_record(folder)
