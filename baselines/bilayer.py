@@ -16,6 +16,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from baselines.driving_landmarks import landmarks_of
 from baselines.interface import Extras, Source
 from baselines.landmark_drawing import draw_stickmen
 from baselines.network_model import NetworkModel
@@ -77,14 +78,7 @@ class Bilayer(NetworkModel):
 
     def poses(self, side: str, images: Tensor, extras: Extras) -> Tensor:
         """The landmarks of all images in [-1, 1], [N, 68, 2]; `InputError` names the frames that have none."""
-        points = extras.get("landmarks68")
-        if points is None:
-            raise InputError(f"extras of {side} frames: expected landmarks68, got {', '.join(extras) or 'nothing'}")
-        check_shape(f"landmarks68 of {side} frames", points, (len(images), 68, 2))
-        if lost := points.isnan().flatten(1).any(1).nonzero().flatten().tolist():
-            named = ", ".join(map(str, lost[:8])) + (", ..." if len(lost) > 8 else "")
-            raise InputError(f"landmarks68: no face was found in {side} frames {named}")
-        return poses_of(points.float(), self.resolution)
+        return poses_of(landmarks_of(side, images, extras), self.resolution)
 
 
 def poses_of(landmarks: Tensor, side: int) -> Tensor:

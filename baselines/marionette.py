@@ -13,10 +13,11 @@ from typing import cast
 import torch
 from torch import Tensor
 
+from baselines.driving_landmarks import landmarks_of
 from baselines.interface import Extras, Source
 from baselines.landmark_rendering import draw_landmarks
 from baselines.network_model import NetworkModel
-from models.errors import InputError, check_shape
+from models.errors import InputError
 from models.marionette import Generator
 
 RESOLUTION = {"paper": 256, "mini": 128}
@@ -64,11 +65,4 @@ class Marionette(NetworkModel):
 
     def landmarks(self, side: str, images: Tensor, extras: Extras) -> Tensor:
         """The landmarks of all images; `InputError` names the frames that have none."""
-        points = extras.get("landmarks68")
-        if points is None:
-            raise InputError(f"extras of {side} frames: expected landmarks68, got {', '.join(extras) or 'nothing'}")
-        check_shape(f"landmarks68 of {side} frames", points, (len(images), 68, 2))
-        if lost := points.isnan().flatten(1).any(1).nonzero().flatten().tolist():
-            named = ", ".join(map(str, lost[:8])) + (", ..." if len(lost) > 8 else "")
-            raise InputError(f"landmarks68: no face was found in {side} frames {named}")
-        return points.to(self.device, torch.float32)
+        return landmarks_of(side, images, extras).to(self.device)

@@ -105,5 +105,5 @@ def _extras(model: Reenactor, look: Look, side: int, size: int, device: str) -> 
         if name == "mask":
             made[name] = F.interpolate(feature[:, None], (side, side), mode="area").to(device)
         else:
-            made[name] = (feature * (side / size)).to(device)
+            made[name] = ((feature + 0.5) * (side / size) - 0.5).to(device)  # integers are at pixel centres
     return made

@@ -28,7 +28,6 @@ PACKAGES = {  # distribution: module
     "opencv-python-headless": "cv2",
     "pyarrow": "pyarrow",
     "pydantic": "pydantic",
-    "scenedetect": "scenedetect",
     "torch": "torch",
     "facenet-pytorch": "facenet_pytorch",
     "yt-dlp": "yt_dlp",

@@ -12,6 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+NEGLIGIBLE = 1e-20  # of a Gaussian; what float32 holds as denormal numbers makes convolutions several times slower
+
 
 def unrounded(x: Tensor) -> Tensor:
     """`x` as float32 where autocast made it less: what coordinates are computed from."""
@@ -26,9 +28,9 @@ def coordinate_grid(height: int, width: int, like: Tensor) -> Tensor:
 
 
 def gaussian_heatmaps(points: Tensor, height: int, width: int, variance: float) -> Tensor:
-    """Unit-height Gaussians around points [B, K, 2] in [-1, 1]: [B, K, H, W]."""
+    """Unit-height Gaussians around points [B, K, 2] in [-1, 1]: [B, K, H, W]; values below `NEGLIGIBLE` are 0."""
     offset = coordinate_grid(height, width, points) - points[:, :, None, None]
-    return torch.exp(-0.5 * offset.square().sum(-1) / variance)
+    return F.threshold(torch.exp(-0.5 * offset.square().sum(-1) / variance), NEGLIGIBLE, 0.0)
 
 
 class AntiAliasDown(nn.Module):

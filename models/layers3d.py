@@ -13,9 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.layers import doubling_widths
-
-NEGLIGIBLE = 1e-20
+from models.layers import NEGLIGIBLE, doubling_widths
 
 
 def volume_grid(depth: int, height: int, width: int, like: Tensor) -> Tensor:
@@ -27,7 +25,7 @@ def volume_grid(depth: int, height: int, width: int, like: Tensor) -> Tensor:
 def gaussian_volumes(points: Tensor, depth: int, height: int, width: int, variance: float) -> Tensor:
     """Unit-height Gaussians around points [B, K, 3] in [-1, 1]: [B, K, D, H, W], products of one along each axis.
 
-    Values below `NEGLIGIBLE` are 0: what float32 holds as denormal numbers makes convolutions several times slower.
+    Values below `NEGLIGIBLE` are 0.
     """
     x, y, z = (
         torch.exp(-0.5 * (_line(size, points) - points[..., axis, None]).square() / variance)

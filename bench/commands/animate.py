@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from bench.commands.options import PRECISION
+
 FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
 
 
@@ -20,13 +22,7 @@ FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
 @click.option("--relative", is_flag=True, help="Add the video's motion to the source's own pose.")
 @click.option("--best-frame", "best", is_flag=True, help="With --relative: from the frame posed most like the source.")
 @click.option("--device", default="cpu", show_default=True, help="Where the model runs: cpu or cuda.")
-@click.option(
-    "--precision",
-    type=click.Choice(("fp32", "bf16", "fp16")),
-    default="fp32",
-    show_default=True,
-    help="Of the networks.",
-)
+@PRECISION
 def animate(**options: Any) -> None:
     """Move a portrait as the face in a video moves; prints the file, which has no sound.
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from bench.commands.options import PRECISION
 from curate.console import print_json
 
 
@@ -16,13 +17,7 @@ from curate.console import print_json
 @click.option("--checkpoint", help="Weights, as for `bench run`; where there are none, random ones serve.")
 @click.option("--device", default="cpu", show_default=True, help="Where the model runs: cpu or cuda.")
 @click.option("--batch", type=click.IntRange(1), default=1, show_default=True, help="Driving frames at once.")
-@click.option(
-    "--precision",
-    type=click.Choice(("fp32", "bf16", "fp16")),
-    default="fp32",
-    show_default=True,
-    help="Of the networks.",
-)
+@PRECISION
 @click.option("--compiled", is_flag=True, help="Compile the networks first, which takes minutes.")
 @click.option("--repeats", type=click.IntRange(1), default=10, show_default=True, help="Calls that are timed.")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write the record to this JSON file too.")

@@ -9,8 +9,7 @@ import models
 import models.bilayer
 from baselines.bilayer import Bilayer, poses_of
 from baselines.bilayer_enhanced import BilayerEnhanced
-from baselines.bilayer_import import import_published, main
-from baselines.checkpoint import BadCheckpoint, save
+from baselines.checkpoint import save
 from baselines.landmark_drawing import draw_stickmen
 from models.errors import InputError
 from tests.models.test_bilayer import TINY
@@ -179,17 +178,6 @@ def test_at_half_precision_pictures_stay_the_same_to_rounding(sizes, precision, 
     assert -10 * (found - expected).square().mean().log10() > 35
 
 
-def test_the_authors_files_become_a_checkpoint(sizes, tmp_path):
-    normed = with_settled_norms("paper")
-    for part, network in normed.items():
-        torch.save(network.state_dict(), tmp_path / f"12_{part}.pth")
-        torch.save({}, tmp_path / f"9_{part}.pth")
-    model = baselines.load("bilayer", checkpoint=import_published(tmp_path, tmp_path / "out.safetensors"))
-    assert model.spec.preset == "paper"
-    found = model.reenact(model.encode_source(frames(1), extras(1)), frames(2), extras(2, 1))
-    torch.testing.assert_close(found, predicted(normed, 1, 0), atol=1e-5, rtol=0)
-
-
 def test_the_enhancer_corrects_the_texture_once(sizes, tmp_path):
     torch.manual_seed(0)
     every = models.create("bilayer", "mini")
@@ -206,17 +194,3 @@ def test_the_enhancer_corrects_the_texture_once(sizes, tmp_path):
     torch.testing.assert_close(after.texture, expected.texture, atol=1e-4, rtol=0)
     one, other = (m.reenact(m.encode_source(frames(3), extras(3)), frames(2), extras(2, 1)) for m in (plain, model))
     assert not torch.equal(one, other)
-
-
-def test_files_that_are_not_the_authors_are_named(sizes, tmp_path, capsys):
-    with pytest.raises(BadCheckpoint, match=r"has no files like 2225_identity_embedder\.pth"):
-        import_published(tmp_path, tmp_path / "out.safetensors")
-    torch.save({"a": torch.zeros(1)}, tmp_path / "3_identity_embedder.pth")
-    with pytest.raises(BadCheckpoint, match=r"3_identity_embedder.pth does not fit bilayer \(paper\)"):
-        import_published(tmp_path, tmp_path / "out.safetensors")
-    (tmp_path / "3_identity_embedder.pth").write_bytes(b"nothing")
-    with pytest.raises(SystemExit) as stopped:
-        main([str(tmp_path), str(tmp_path / "out.safetensors")])
-    assert stopped.value.code == 2
-    assert "3_identity_embedder.pth is no state dict of one network" in capsys.readouterr().err
-    assert not (tmp_path / "out.safetensors").exists()

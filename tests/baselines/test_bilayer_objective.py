@@ -13,6 +13,7 @@ from baselines.objectives import bilayer as objective
 from baselines.training.batch import Batch
 from baselines.training.recipe import Optimiser, read_recipe
 from models.bilayer import drive, encode, masked
+from tests.baselines.squares import squares
 from tests.models.test_bilayer import TINY
 
 SIDE = 32
@@ -28,12 +29,8 @@ def networks():
 @pytest.fixture
 def batch():
     """Two rows of two sources and two driving frames: a striped square that is where the landmarks are."""
-    generator = torch.Generator().manual_seed(0)
-    centres = 9 + 14 * torch.rand(2, 4, 2, generator=generator)
-    points = centres[:, :, None] + 10 * (torch.rand(68, 2, generator=generator) - 0.5)
-    place = torch.arange(SIDE)
-    near = (place - centres[..., None]).abs() < 7  # [2, 4, 2, SIDE]: of columns, of rows
-    square = (near[..., 0, None, :] & near[..., 1, :, None]).float()
+    points, square = squares(2, SIDE, spread=10, reach=7)
+    generator = torch.Generator().manual_seed(1)
     colour = torch.tensor([0.9, 0.5, 0.3])[:, None, None]
     frames = square[:, :, None] * colour + (1 - square[:, :, None]) * torch.rand(2, 1, 3, 1, 1, generator=generator)
     known = {"landmarks68": points, "mask": square[:, :, None]}

@@ -10,6 +10,7 @@ from baselines.landmark_rendering import draw_landmarks
 from baselines.objectives import marionette as objective
 from baselines.training.batch import Batch
 from baselines.training.recipe import Optimiser, read_recipe
+from tests.baselines.squares import squares
 
 SIDE = 32
 TINY = {
@@ -33,12 +34,7 @@ def networks():
 @pytest.fixture
 def batch():
     """Three rows of two sources and two driving frames: a bright square that is where the landmarks are."""
-    generator = torch.Generator().manual_seed(0)
-    centres = 8 + 16 * torch.rand(3, 4, 2, generator=generator)
-    points = centres[:, :, None] + 6 * (torch.rand(68, 2, generator=generator) - 0.5)
-    place = torch.arange(SIDE)
-    near = (place - centres[..., None]).abs() < 5  # [3, 4, 2, SIDE]: of columns, of rows
-    square = (near[..., 0, None, :] & near[..., 1, :, None]).float()
+    points, square = squares(3, SIDE, spread=6, reach=5)
     frames = torch.stack([0.2 + 0.6 * square, 1 - square, 0.5 * square], dim=2)
     return Batch(frames[:, :2], frames[:, 2:], {"landmarks68": points[:, :2]}, {"landmarks68": points[:, 2:]})
 

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -14,9 +15,10 @@ import pytest
 from PIL import Image
 
 import bench
-from bench import run_folder
+from bench import drive, run_folder
 from bench.features import Features
 from bench.runner import Request, measure
+from bench.scoring import Look
 from curate import video
 from curate.errors import MissingPrerequisite, UserError
 from curate.files import PARTIAL
@@ -279,6 +281,19 @@ def test_a_model_gets_the_landmarks_it_needs_at_its_own_size(dataset, suite, out
     suite.missing = {"landmarks": "no weights"}
     with pytest.raises(MissingPrerequisite, match="model shifter needs landmarks: no weights"):
         bench.run("same-id", "shifter", dataset, checkpoint="landmarks", out=tmp_path)
+
+
+def test_extras_are_those_of_the_images_that_a_model_gets():
+    points = np.array([[[0.0, 0.0], [255.0, 255.0], [127.5, 127.5]]], np.float32)
+    mask = np.zeros((1, 256, 256), np.float32)
+    mask[:, :128] = 1
+    look = Look(np.zeros((1, 256, 256, 3), np.uint8), {"landmarks": points, "mask": mask})
+    model = SimpleNamespace(spec=SimpleNamespace(needs=("landmarks68", "mask")))
+    extras = drive._extras(model, look, 128, 256, "cpu")
+    np.testing.assert_allclose(extras["landmarks68"][0], [[-0.25, -0.25], [127.25, 127.25], [63.5, 63.5]])
+    assert extras["mask"].shape == (1, 1, 128, 128)
+    assert extras["mask"][0, 0, :64].min() == 1
+    assert extras["mask"][0, 0, 64:].max() == 0
 
 
 def test_a_model_is_given_as_many_source_images_as_it_can_use(dataset, suite, outside, tmp_path):
