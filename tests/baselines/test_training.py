@@ -117,7 +117,7 @@ def test_what_cannot_be_trained_is_said_before_anything_is_written(tmp_path, rec
         train("fomm", tmp_path, out, Options(recipe=recipe, accumulate=3))
     with pytest.raises(UnknownName, match=r"preset 'papr': did you mean paper\?"):
         train("fomm", tmp_path, out, Options(preset="papr"))
-    with pytest.raises(UnknownName, match=r"recipe 'fomm-mni': did you mean fomm-mini\?"):
+    with pytest.raises(UnknownName, match=r"recipe 'fomm-mni': did you mean fomm-mini"):
         train("fomm", tmp_path, out, Options(recipe="fomm-mni"))
     assert not out.exists()
 

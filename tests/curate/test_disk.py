@@ -1,6 +1,8 @@
 """A disk that is full or may only be read: one line, exit code 3, nothing half-written; the same command goes on."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -82,8 +84,13 @@ def test_the_second_of_two_builds_says_so(source: Path, tmp_path: Path) -> None:
         assert first.poll() is None
         assert time.monotonic() < end
         time.sleep(0.02)
-    log = tmp_path / "second.log"
-    assert start(source, tmp_path / "out", 1, log=log).wait() == 2
+    os.killpg(first.pid, signal.SIGSTOP)  # and stays so, however fast the machine
+    try:
+        log = tmp_path / "second.log"
+        code = start(source, tmp_path / "out", 1, log=log).wait()
+    finally:
+        os.killpg(first.pid, signal.SIGCONT)
+    assert code == 2
     assert "in use by another process" in log.read_text()
     assert len(log.read_text().splitlines()) == 1
     assert first.wait() == 0
