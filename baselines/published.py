@@ -133,7 +133,7 @@ TYPES: dict[str, tuple[type, ...]] = {"str": (str,), "int": (int,), "float": (in
 
 def _build(kind: type[T], where: str, table: Mapping[str, Any], **given: Any) -> T:
     """A dataclass from a table: no unknown field, none missing, each of the type that its default or annotation has."""
-    known = {entry.name: entry for entry in fields(kind)}  # type: ignore[arg-type]  # any dataclass
+    known = {entry.name: entry for entry in fields(kind)}  # type: ignore[arg-type]  # T is a dataclass, which mypy has no bound for
     _only(where, table, known.keys() - given.keys())
     values = dict(given)
     for name, entry in known.items():

@@ -135,7 +135,7 @@ class Person:
 def encode(networks: Mapping[str, nn.Module], images: Tensor, masks: Tensor, stickmen: Tensor) -> Person:
     """B persons from K images of each [B, K, 3, H, W], head masks [B, K, 1, H, W] and drawn landmarks, in [0, 1]."""
     embeddings = networks["identity_embedder"](images, masks, stickmen)
-    coefficients = networks["inference_generator"].prj_inf(embeddings)  # type: ignore[operator]
+    coefficients = cast(InferenceGenerator, networks["inference_generator"]).prj_inf(embeddings)
     return Person(networks["texture_generator"](embeddings), coefficients)
 
 

@@ -20,6 +20,7 @@ Delta; `warp="2d"`, where keypoints are projected (z dropped) and a map of featu
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -289,7 +290,7 @@ class DenseMotion(nn.Module):
         }
 
 
-class VolumeGenerator(nn.Module):
+class VolumeGenerator(nn.Module, ABC):
     """F, M and the first layers of G: everything up to a map of warped features, from which `decode` makes an image."""
 
     def __init__(self, config: Config) -> None:
@@ -343,9 +344,9 @@ class VolumeGenerator(nn.Module):
         features: Tensor = self.fourth(self.third(warped.flatten(1, 2)))
         return features * occlusion
 
+    @abstractmethod
     def decode(self, features: Tensor) -> Tensor:
-        """Images [B, 3, H, W] in [0, 1] from warped features."""
-        raise NotImplementedError
+        """Images [B, 3, H, W] in [0, 1] from warped features: where the paper's G and SPADE's differ."""
 
 
 class Generator(VolumeGenerator):

@@ -54,6 +54,7 @@ class Group:
             for network in networks:
                 for module in network.modules():
                     if isinstance(module, _BatchNorm):
+                        # of this one instance, so that names in state dicts stay those of plain batch normalisation
                         module.forward = partial(_normalise, module, self.world)  # type: ignore[method-assign]
 
     def wait(self) -> None:

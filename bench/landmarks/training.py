@@ -58,7 +58,7 @@ def train_landmark_transformer(
     data["frames"] = len(examples.landmarks)
 
     say(f"{len(examples.landmarks)} frames of {int(examples.people.max()) + 1} people")
-    moved = Examples(*(None if part is None else part.to(device) for part in vars(examples).values()))  # type: ignore[arg-type]
+    moved = Examples(**{name: None if part is None else part.to(device) for name, part in vars(examples).items()})  # type: ignore[arg-type]  # only fields that may be None are
     with progress() as bar:
         item = bar.add_task("fit", total=steps, note="")
 

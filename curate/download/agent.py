@@ -31,7 +31,7 @@ def ffmpeg_path() -> Path:
     """The ffmpeg of the wheel, or that of $IMAGEIO_FFMPEG_EXE; `MissingPrerequisite` where there is neither."""
     none = MissingPrerequisite("there is no ffmpeg in imageio-ffmpeg: pip install --force-reinstall imageio-ffmpeg")
     try:
-        import imageio_ffmpeg  # type: ignore[import-untyped]
+        import imageio_ffmpeg  # type: ignore[import-untyped]  # the package has no types
 
         path = Path(imageio_ffmpeg.get_ffmpeg_exe())  # that of the system, where the wheel has none
     except (ImportError, RuntimeError) as error:

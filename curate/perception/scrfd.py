@@ -46,7 +46,7 @@ class Scrfd:
         self._size = _input_size(path, session)
         _check_outputs(path, session, self._size)
         # insightface takes a second to import, and is needed from here on only
-        from insightface.model_zoo.scrfd import SCRFD  # type: ignore[import-untyped,unused-ignore]
+        from insightface.model_zoo.scrfd import SCRFD  # type: ignore[import-untyped,unused-ignore]  # no types
 
         self._network: Any = SCRFD(session=session)
         self._network.prepare(0, det_thresh=SCORE_THRESHOLD, nms_thresh=NMS_THRESHOLD)  # 0: leave the session as it is

@@ -67,7 +67,7 @@ class Recipe:
         """
         test = max(2, identities // 8) if identities >= 4 else int(identities == 3)
         val = identities // 8
-        return cls(train=identities - test - val, val=val, test=test, **others)  # type: ignore[arg-type]
+        return cls(train=identities - test - val, val=val, test=test, **others)  # type: ignore[arg-type]  # each field has its own type
 
     @property
     def identities(self) -> int:

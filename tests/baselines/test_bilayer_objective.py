@@ -13,6 +13,7 @@ from baselines.objectives import bilayer as objective
 from baselines.training.batch import Batch
 from baselines.training.recipe import Optimiser, read_recipe
 from models.bilayer import drive, encode, masked
+from tests.baselines.adversary import round_of
 from tests.baselines.squares import squares
 from tests.models.test_bilayer import TINY
 
@@ -64,14 +65,7 @@ def test_the_loss_falls_and_every_parameter_learns(networks, batch, recipe):
     optimisers = [torch.optim.Adam(p, lr=2e-3) for p in (trained, [*networks["discriminator"].parameters()])]
     told, judged = [], []
     for step in range(50):
-        losses, outputs = objective.generator_losses(networks, batch, recipe, torch.Generator())
-        optimisers[0].zero_grad()
-        sum(losses.values()).backward()
-        optimisers[0].step()
-        seen = {name: output.detach() for name, output in outputs.items()}
-        verdict = objective.discriminator_losses(networks, batch, seen, recipe, torch.Generator())
-        optimisers[1].zero_grad()
-        sum(verdict.values()).backward()
+        losses, outputs, verdict = round_of(objective, networks, batch, recipe, optimisers)
         if step == 0:
             still = untaught(networks, (*Bilayer.parts, "discriminator"))
             second_half = "identity_embedder.net.dec_blocks.2."  # of the last block: no output depends on it

@@ -10,6 +10,7 @@ from baselines.landmark_rendering import draw_landmarks
 from baselines.objectives import marionette as objective
 from baselines.training.batch import Batch
 from baselines.training.recipe import Optimiser, read_recipe
+from tests.baselines.adversary import round_of
 from tests.baselines.squares import squares
 
 SIDE = 32
@@ -54,14 +55,7 @@ def test_the_loss_falls_and_the_discriminator_learns(networks, batch, recipe):
     optimisers = [torch.optim.Adam(network.parameters(), lr=2e-3) for network in (generator, discriminator)]
     pixels, judged = [], []
     for _ in range(50):
-        losses, outputs = objective.generator_losses(networks, batch, recipe, torch.Generator())
-        optimisers[0].zero_grad()
-        sum(losses.values()).backward()
-        optimisers[0].step()
-        seen = {name: output.detach() for name, output in outputs.items()}
-        verdict = objective.discriminator_losses(networks, batch, seen, recipe, torch.Generator())
-        optimisers[1].zero_grad()
-        sum(verdict.values()).backward()
+        losses, outputs, verdict = round_of(objective, networks, batch, recipe, optimisers)
         optimisers[1].step()
         pixels.append(float(losses["pixels"].detach()))
         judged.append(float(verdict["discriminator"].detach()))

@@ -219,7 +219,8 @@ def held_out_error(name: str, folder: Path, recipe: Recipe) -> dict[str, Any]:
     else:
         network = builtin.BuiltinFeatures(folder)
         found = {"mean perceptual distance to": measure.perceptual_distances(network, data)}
-    return json.loads(json.dumps(found), parse_float=lambda text: round(float(text), 5))  # type: ignore[no-any-return]
+    rounded: dict[str, Any] = json.loads(json.dumps(found), parse_float=lambda text: round(float(text), 5))
+    return rounded
 
 
 def _described(recipe: Recipe) -> dict[str, Any]:
