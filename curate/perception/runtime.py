@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from curate.errors import MissingPrerequisite, UserError
+from curate.perception import signal_stack
 
 Array = NDArray[np.float32]
 Shape = tuple[int | None, ...]  # None: the network takes any size here
@@ -84,7 +85,8 @@ def _open_openvino(path: Path, threads: int) -> Session:
     # float32 on every machine: on some processors the default is bfloat16, which moves angles and cosines
     settings = {"INFERENCE_NUM_THREADS": threads, "INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
     try:
-        model = openvino.Core().compile_model(str(path), "CPU", settings)
+        with signal_stack.kept():
+            model = openvino.Core().compile_model(str(path), "CPU", settings)
     except RuntimeError as error:
         raise UserError(f"{path} cannot be opened with openvino: {str(error).splitlines()[-1]}") from error
     (given,) = _one_input(path, model.inputs)

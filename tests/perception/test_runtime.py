@@ -2,22 +2,53 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import onnx
 import pytest
 from onnx import TensorProto, helper
 
 from curate.errors import MissingPrerequisite, UserError
-from curate.perception import load_identifier, load_pose
+from curate.perception import load_identifier, load_pose, signal_stack
 from curate.perception.runtime import open_session
 
 from .made import write_spec
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_openvino_absent(real_networks, monkeypatch):
     monkeypatch.setitem(sys.modules, "openvino", None)
     with pytest.raises(MissingPrerequisite, match=r"pip install talkinghead-bench\[openvino\]"):
         load_pose("head-pose-estimation-adas-0001")
+
+
+AFTERWARDS = """
+import gc, signal, subprocess, sys
+from curate.perception import load_pose, signal_stack
+before = signal_stack.current()
+network = load_pose("head-pose-estimation-adas-0001")
+assert signal_stack.current() == before, signal_stack.current()
+del network
+gc.collect()
+assert signal_stack.current() == before, signal_stack.current()
+signal.signal(signal.SIGCHLD, lambda *_: None)
+for _ in range(5):
+    subprocess.run([sys.executable, "-c", ""], check=True)
+print("well")
+"""
+
+
+def test_signals_are_handled_on_the_stack_of_before_openvino(real_networks):
+    done = subprocess.run([sys.executable, "-c", AFTERWARDS], capture_output=True, text=True, check=False, cwd=ROOT)
+    assert (done.returncode, done.stdout) == (0, "well\n"), done.stderr
+
+
+def test_the_signal_stack_is_put_back_whatever_happens():
+    before = signal_stack.current()
+    with pytest.raises(RuntimeError), signal_stack.kept():
+        raise RuntimeError
+    assert signal_stack.current() == before
 
 
 def test_network_with_two_inputs(tmp_path):
