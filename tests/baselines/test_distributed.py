@@ -66,8 +66,9 @@ def logged(out):
 
 
 def test_two_processes_are_one_with_twice_the_batch(dataset, tmp_path, undrawn):
-    """Losses to 1e-5. Weights too in float64; in float32 Adam makes steps of full length out of the rounding errors of
-    gradients that are zero (biases before batch normalisation)."""
+    """In float64 losses and weights to 1e-5. In float32 the first losses to 1e-5 and the next, now and then, to a few
+    1e-5: Adam makes steps of full length out of the rounding errors of gradients that are zero (biases before batch
+    normalisation)."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
@@ -87,7 +88,9 @@ def test_two_processes_are_one_with_twice_the_batch(dataset, tmp_path, undrawn):
     assert [process.wait(timeout=150) for process in processes] == [0, 0]
     for name in ("float32", "float64"):
         for one, two in zip(logged(tmp_path / "one" / name), logged(tmp_path / "two" / name), strict=True):
-            assert [two[loss] for loss in LOSSES] == pytest.approx([one[loss] for loss in LOSSES], rel=1e-5)
+            exact = name == "float64" or one["step"] == 1
+            near = pytest.approx([one[loss] for loss in LOSSES], rel=1e-5 if exact else 1e-4)
+            assert [two[loss] for loss in LOSSES] == near
     one, two = (load_file(tmp_path / count / "float64" / CHECKPOINT) for count in ("one", "two"))
     assert one.keys() == two.keys()
     for key, tensor in one.items():
