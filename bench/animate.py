@@ -149,6 +149,8 @@ def _chunks(path: Path, side: int) -> Iterator[Frames]:
 def _best(suite: Suite, source: Frames, path: Path, side: int, tell: Callable[[int], None]) -> int:
     """The driving frame that is posed most like the source."""
     wanted = torch.from_numpy(suite.observe(source).landmarks[0])
+    if not wanted.isfinite().all():
+        raise UserError("no face found in the source's middle square: crop the image around its face first")
     found: list[torch.Tensor] = []
     for frames in _chunks(path, side):
         found.extend(torch.from_numpy(suite.observe(frames).landmarks))

@@ -108,7 +108,7 @@ def test_what_cannot_be_done_is_told_and_leaves_no_file(files, tmp_path, marione
         (Request("fomm", portrait, driving, out, best=True), "it needs --relative"),
         (moved, "marionette knows absolute motion alone"),
         (Request("marionette", blank, driving, out, checkpoint=marionette), "the source: no face found in frames 0"),
-        (Request("fomm", blank, driving, out, relative=True, best=True), "no face was found in the source"),
+        (Request("fomm", blank, driving, out, relative=True, best=True), "no face found in the source's middle square"),
     ]:
         with pytest.raises(UserError, match=message):
             animate(request)
