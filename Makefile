@@ -31,6 +31,7 @@ demo: setup
 
 test: setup
 	@echo "running the test suite"
+	@command -v chromium >/dev/null || echo "NOTICE: there is no chromium here, so the tests that use the leaderboard's page in a browser are skipped; apt-get install chromium mends it"
 	@$(BIN)/python -m pytest -n 2
 
 lint: setup
