@@ -37,6 +37,7 @@ METRIC = Metric(
     aspect="redirection",
     feature="pose",
     higher_is_better=False,
+    worst=180.0,
     unit="°",
     description="angle between the head's pose and the pose that was asked for",
     paper=OSFV,

@@ -27,6 +27,7 @@ METRIC = Metric(
     aspect="motion",
     feature="expression",
     higher_is_better=True,
+    worst=0.0,
     description=f"share of expression units that agree on being active (above {ACTIVE:g}) or not",
     paper="Ha et al., MarioNETte: Few-shot Face Reenactment Preserving Identity of Unseen Targets, AAAI 2020",
 )

@@ -35,6 +35,7 @@ class Metric:
     description: str
     unit: str = ""  # "": dimensionless
     paper: str = ""
+    worst: float | None = None  # no value is worse: a failed frame counts as it where failures are penalised
     ceiling: float | None = None  # values above are recorded as this (an infinite value has no mean)
     of_sets: Callable[[Spread, Spread], float] | None = None  # `function` from what was gathered frame by frame
     variant_of: str = ""  # id of the metric of which papers print this under the same name; "": it is one itself

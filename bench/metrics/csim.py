@@ -31,6 +31,7 @@ METRIC = Metric(
     aspect="identity",
     feature="identity",
     higher_is_better=True,
+    worst=-1.0,
     description="cosine similarity of face embeddings",
     paper="Ha et al., MarioNETte: Few-shot Face Reenactment Preserving Identity of Unseen Targets, AAAI 2020",
 )

@@ -27,6 +27,7 @@ METRIC = Metric(
     aspect="redirection",
     feature="identity",
     higher_is_better=False,
+    worst=2.0,
     description="1 - cosine similarity of face embeddings of output and source",
     paper=OSFV,
 )

@@ -25,6 +25,7 @@ METRIC = Metric(
     aspect="redirection",
     feature="identity",
     higher_is_better=True,
+    worst=0.0,
     description=f"share of frames whose identity distance to the source is below {DISTANCE:g}",
     paper=OSFV,
 )

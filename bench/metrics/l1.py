@@ -54,14 +54,19 @@ METRIC = Metric(
     aspect="pixels",
     feature="frames",
     higher_is_better=False,
+    worst=1.0,
     description="mean absolute error over RGB pixels in [0, 1]",
     paper="Siarohin et al., First Order Motion Model for Image Animation, NeurIPS 2019",
 )
 
 VARIANTS = (
-    replace(METRIC, id="l1-255", function=l1_255, variant_of="l1", description="l1 of pixels in [0, 255]"),
-    replace(METRIC, id="l1-signed", function=l1_signed, variant_of="l1", description="l1 of pixels in [-1, 1]"),
-    replace(METRIC, id="l1-sum", function=l1_sum, variant_of="l1", description="l1 summed over the channels"),
+    replace(METRIC, id="l1-255", function=l1_255, worst=255.0, variant_of="l1", description="l1 of pixels in [0, 255]"),
+    replace(
+        METRIC, id="l1-signed", function=l1_signed, worst=2.0, variant_of="l1", description="l1 of pixels in [-1, 1]"
+    ),
+    replace(
+        METRIC, id="l1-sum", function=l1_sum, worst=3.0, variant_of="l1", description="l1 summed over the channels"
+    ),
     replace(
         METRIC,
         id="l1-masked",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -44,6 +45,7 @@ METRIC = Metric(
     aspect="motion",
     feature="pose",
     higher_is_better=False,
+    worst=180.0,
     unit="°",
     description="root mean square error of yaw, pitch and roll in a frame, in degrees; mean over frames",
     paper="Ha et al., MarioNETte: Few-shot Face Reenactment Preserving Identity of Unseen Targets, AAAI 2020",
@@ -54,6 +56,7 @@ VARIANTS = (
         METRIC,
         id="prmse-radians",
         function=prmse_radians,
+        worst=math.pi,
         variant_of="prmse",
         unit="rad",
         description="prmse in radians",

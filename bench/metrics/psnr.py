@@ -36,6 +36,7 @@ METRIC = Metric(
     aspect="pixels",
     feature="frames",
     higher_is_better=True,
+    worst=0.0,
     unit="dB",
     description="peak signal-to-noise ratio per frame; identical frames, whose ratio is infinite, count as 100 dB",
     ceiling=100.0,

@@ -113,6 +113,7 @@ METRIC = Metric(
     aspect="pixels",
     feature="frames",
     higher_is_better=True,
+    worst=-1.0,
     description="structural similarity: Gaussian window 11, sigma 1.5, inner windows, mean over RGB",
     paper="Wang et al., Image Quality Assessment: From Error Visibility to Structural Similarity, TIP 2004",
 )
@@ -138,6 +139,7 @@ VARIANTS = (
         METRIC,
         id="ms-ssim",
         function=ms_ssim,
+        worst=0.0,
         variant_of="ssim",
         description="structural similarity of five scales",
         paper="Wang et al., Multi-Scale Structural Similarity for Image Quality Assessment, Asilomar 2003",
