@@ -13,6 +13,7 @@ from bench.metrics.base import Aspect, Metric
 from bench.pair_reader import PairView
 from bench.run_folder import Preview
 from bench.scoring import Look, Outcome, SetScore, score
+from bench.stills import WorstFrames
 from bench.tasks.base import Pair, Reference
 from leaderboard.records import MetricInfo, Sample
 
@@ -41,6 +42,7 @@ class Row:
         self.references = dict(references)
         self.samples: list[Sample] = []
         self.previews: list[Preview] = []
+        self.worst = WorstFrames()
         self.failures: dict[str, str] = {}  # pair id -> why it gave no frames
         self.frames_driven = 0
         self.seconds = {"model": 0.0, "metrics": 0.0}
@@ -86,10 +88,12 @@ class Row:
                 continue
             reference = view.reference(self.references[metric.aspect].frames)
             if metric.id in self._sets:
-                outcomes = self._sets[metric.id].add(output, reference)
-                self._add(pair, metric, {view.indices[i]: outcome for i, outcome in outcomes.items()})
+                of_places = self._sets[metric.id].add(output, reference)
+                outcomes = {view.indices[i]: outcome for i, outcome in of_places.items()}
             else:
-                self._add(pair, metric, dict(zip(view.indices, score(metric, output, reference), strict=True)))
+                outcomes = dict(zip(view.indices, score(metric, output, reference), strict=True))
+            self._add(pair, metric, outcomes)
+            self.worst.offer(metric, pair, view, output, outcomes)
         self.seconds["metrics"] += time.perf_counter() - start
         return view, output
 

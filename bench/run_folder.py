@@ -6,6 +6,7 @@ from __future__ import annotations
 import io
 import os
 import shutil
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,10 +23,12 @@ if TYPE_CHECKING:
 
     from bench.pair_reader import PairView
     from bench.scoring import Look
+    from bench.stills import Still
     from bench.tasks.base import Pair
 
 PREVIEWS = "previews"
 PREVIEWED_FRAMES = 5
+VIDEO_CRF = 23
 MARGIN = 28  # pixels of a grid's margins, for its angles
 
 
@@ -62,21 +65,31 @@ def _alive(process: int) -> bool:
     return True
 
 
-def publish(out: Path, record: RunRecord, samples: Sequence[Sample], previews: Sequence[Preview]) -> Path:
+def publish(
+    out: Path,
+    record: RunRecord,
+    samples: Sequence[Sample],
+    previews: Sequence[Preview],
+    stills: Sequence[Still] = (),
+) -> Path:
     """Write out/<run_id> with previews, samples.parquet and, last, run.json; gives the folder.
 
-    `record.samples_sha256` and `record.previews` are filled in here.
+    `record.samples_sha256`, `record.previews` and `record.stills` are filled in here.
     """
     partial = out / f"{PARTIAL}{os.getpid()}-{record.run_id}"
     folder = out / record.run_id
     try:
         (partial / PREVIEWS).mkdir(parents=True)
-        for preview in previews:
-            for name, content in preview.files.items():
+        for files in [preview.files for preview in previews] + [still.files for still in stills]:
+            for name, content in files.items():
                 (partial / name).write_bytes(content)
         digest = write_samples(partial, samples)
         infos = tuple(preview.info for preview in previews)
-        write_record(partial, record.model_copy(update={"samples_sha256": digest, "previews": infos}))
+        worst = tuple(still.info for still in stills)
+        write_record(
+            partial,
+            record.model_copy(update={"samples_sha256": digest, "previews": infos, "stills": worst}),
+        )
         partial.rename(folder)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
@@ -85,17 +98,26 @@ def publish(out: Path, record: RunRecord, samples: Sequence[Sample], previews: S
 
 
 def preview(number: int, pair: Pair, view: PairView, output: Look) -> Preview:
-    """The source and evenly spaced driving and output frames of one pair."""
+    """The source, evenly spaced driving and output frames, and videos of all driven frames of one pair; of redirection,
+    which has no order in time, the grid of all angles in their place."""
     count = min(PREVIEWED_FRAMES, len(view.indices))
     shown = [i * (len(view.indices) - 1) // max(count - 1, 1) for i in range(count)]
-    files = {f"{PREVIEWS}/{number}-source.jpg": _jpeg(view.source.frames[0])}
+    files = {f"{PREVIEWS}/{number}-source.jpg": jpeg(view.source.frames[0])}
     names: dict[str, list[str]] = {"driving": [], "output": []}
     for side, look in (("driving", view.driving), ("output", output)):
         for i in shown:
             names[side].append(f"{PREVIEWS}/{number}-{side}-{view.indices[i]}.jpg")
-            files[names[side][-1]] = _jpeg(look.frames[i])
-    if view.angles is not None:
-        files[f"{PREVIEWS}/{number}-grid.jpg"] = _jpeg(angle_grid(output.frames, view.angles))
+            files[names[side][-1]] = jpeg(look.frames[i])
+    videos: dict[str, str] = {}
+    fps = 0.0
+    if view.angles is None:
+        span = view.indices[-1] - view.indices[0]
+        fps = pair.driving.fps * (len(view.indices) - 1) / span if span else pair.driving.fps
+        for side, look in (("driving", view.driving), ("output", output)):
+            videos[f"{side}_video"] = f"{PREVIEWS}/{number}-{side}.mp4"
+            files[videos[f"{side}_video"]] = _mp4(look.frames, fps)
+    else:
+        files[f"{PREVIEWS}/{number}-grid.jpg"] = jpeg(angle_grid(output.frames, view.angles))
     info = PreviewInfo(
         pair_id=pair.id,
         source_clip=pair.source.clip_id,
@@ -105,6 +127,9 @@ def preview(number: int, pair: Pair, view: PairView, output: Look) -> Preview:
         driving=tuple(names["driving"]),
         output=tuple(names["output"]),
         grid=f"{PREVIEWS}/{number}-grid.jpg" if view.angles is not None else "",
+        video_frames=tuple(view.indices) if videos else (),
+        fps=fps,
+        **videos,
     )
     return Preview(info, files)
 
@@ -129,7 +154,17 @@ def angle_grid(frames: NDArray[np.uint8], angles: NDArray[np.float32], side: int
     return np.asarray(page)
 
 
-def _jpeg(frame: NDArray[np.uint8]) -> bytes:
+def _mp4(frames: NDArray[np.uint8], fps: float) -> bytes:
+    from curate.video import write_video
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "preview.mp4"
+        write_video(path, frames, fps, crf=VIDEO_CRF)
+        return path.read_bytes()
+
+
+def jpeg(frame: NDArray[np.uint8]) -> bytes:
+    """An RGB frame uint8 [H, W, 3] as the bytes of a file."""
     from PIL import Image
 
     buffer = io.BytesIO()

@@ -173,7 +173,7 @@ def measure(request: Request) -> list[Result]:
         previews=(),
         samples_sha256="",
     )
-    return [Result(_publish(row, shared, started, Path(request.out)), row.failures) for row in rows]
+    return [Result(_publish(row, shared, started, Path(request.out), task.angles), row.failures) for row in rows]
 
 
 def _load(name: str, request: Request) -> Reenactor:
@@ -250,13 +250,15 @@ def _model_info(model: Reenactor) -> ModelInfo:
     )
 
 
-def _publish(row: Row, shared: RunRecord, started: datetime, out: Path) -> Path:
+def _publish(row: Row, shared: RunRecord, started: datetime, out: Path, angles: Sequence[Sequence[float]]) -> Path:
     """Complete the shared record with what is this row's own, and write the run's folder."""
-    references = {aspect: reference.meaning for aspect, reference in row.references.items()}
+    stated: dict[str, object] = {"references": {aspect: ref.meaning for aspect, ref in row.references.items()}}
+    if angles:
+        stated["angles"] = [list(of_frame) for of_frame in angles]  # what the samples' frame numbers mean
     record = shared.model_copy(
         update={
             "model": _model_info(row.model),
-            "arguments": {**shared.arguments, "references": references},
+            "arguments": {**shared.arguments, **stated},
             "metrics": row.infos(),
             "seconds": {part: round(value, 3) for part, value in (shared.seconds | row.seconds).items()},
             "frames_driven": row.frames_driven,
@@ -265,4 +267,6 @@ def _publish(row: Row, shared: RunRecord, started: datetime, out: Path) -> Path:
     spec = record.model_dump_json(include={"model", "dataset", "protocol", "metrics", "evaluators", "seed", "suite"})
     stamp = started.strftime("%Y%m%dT%H%M%S") + f"{started.microsecond // 1000:03d}Z"
     run_id = f"{stamp}-{shared.protocol.task}-{row.model.spec.name}-{sha256_text(spec)[:8]}"
-    return run_folder.publish(out, record.model_copy(update={"run_id": run_id}), row.samples, row.previews)
+    return run_folder.publish(
+        out, record.model_copy(update={"run_id": run_id}), row.samples, row.previews, row.worst.finish()
+    )

@@ -34,6 +34,7 @@ _INSERT = {  # table -> how the rows of a run, registered as `incoming`, go into
     "previews": "INSERT INTO previews BY NAME SELECT ? AS run_id, * FROM incoming",
     "samples": "INSERT INTO samples BY NAME SELECT ? AS run_id, * FROM incoming",
 }
+_NOT_COLUMNS = {"driving_video", "output_video", "video_frames", "fps"}  # of previews: the record alone has them
 _TWICE = "SELECT pair_id, metric, frame FROM incoming GROUP BY ALL HAVING count(*) > 1 LIMIT 1"
 
 
@@ -121,7 +122,9 @@ def ingest_run(store: Store, folder: Path) -> bool:
         "metrics": _metric_rows(record, folder),
         "evaluators": [{"key": key, **network.model_dump()} for key, network in record.evaluators.items()],
         "scores": [vars(score) for score in scores],
-        "previews": [{"ordinal": i, **preview.model_dump()} for i, preview in enumerate(record.previews)],
+        "previews": [
+            {"ordinal": i, **preview.model_dump(exclude=_NOT_COLUMNS)} for i, preview in enumerate(record.previews)
+        ],
     }
     try:
         tables = {name: pa.Table.from_pylist(of_run) for name, of_run in rows.items() if of_run} | {"samples": samples}

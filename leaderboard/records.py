@@ -110,6 +110,21 @@ class PreviewInfo(_Strict):
     driving: tuple[str, ...]
     output: tuple[str, ...]
     grid: str = ""  # of redirection: the output at all angles in one picture
+    driving_video: str = ""  # H.264 of all frames that were driven, the n-th shows `video_frames[n]`; "": none
+    output_video: str = ""
+    video_frames: tuple[int, ...] = ()
+    fps: float = 0.0  # of both videos; a clip of which every other frame was driven plays at half its rate
+
+
+class StillInfo(_Strict):
+    """Stored JPEG frames of one moment at which the model did badly, as paths inside the run folder."""
+
+    pair_id: str
+    frame: int
+    source: str
+    driving: str
+    output: str
+    truth: str = ""  # what a perfect model would give, where it is known
 
 
 class RunRecord(_Strict):
@@ -136,6 +151,7 @@ class RunRecord(_Strict):
     seconds: dict[str, float]  # wall seconds by part: "decode", "truth", "model", "evaluators", "metrics", "total"
     frames_driven: int
     previews: tuple[PreviewInfo, ...]
+    stills: tuple[StillInfo, ...] = ()
     samples_sha256: str
 
     def signature(self, metric: MetricInfo) -> str:

@@ -185,6 +185,23 @@ def test_previews_show_source_driving_and_output(suite, tmp_path):
     assert np.abs(shown - expected).mean() < 8
 
 
+def test_videos_and_worst_frames_lie_beside_the_previews(dataset, suite, outside, tmp_path):
+    folder = by_model(bench.run("same-id", "shifter", dataset, out=tmp_path / "runs"))["shifter"]
+    record = read_record(folder)
+    for preview in record.previews:
+        assert len(preview.video_frames) == FRAMES
+        assert preview.fps == pytest.approx(25)
+        for name in (preview.driving_video, preview.output_video):
+            assert video.read_frames(folder / name, range(FRAMES)).shape == (FRAMES, 256, 256, 3)
+            assert video.info(folder / name).fps == pytest.approx(25)
+    table = samples(folder)
+    worst = table[table.metric == "l1"].sort_values("value").iloc[-1]
+    assert (worst.pair_id, worst.frame) in {(still.pair_id, still.frame) for still in record.stills}
+    stored = {str(path.relative_to(folder)) for path in (folder / "previews").iterdir()}
+    stated = {v for still in record.stills for k, v in still if k in ("source", "driving", "output", "truth") and v}
+    assert stated <= stored
+
+
 def test_the_same_seed_gives_the_same_bytes(dataset, suite, outside, tmp_path):
     def digests(out: str, seed: int, limit: int | None = None) -> pd.DataFrame:
         folders = bench.run(
