@@ -18,11 +18,14 @@ _REGISTRY = {
     "fomm": "models.fomm:create",
     "fomm-l": "models.fomm_l:create",
     "hopenet": "models.hopenet:create",
+    "ir-se50": "models.ir_se:create",
     "landmark-transformer": "models.landmark_transformer:create",
     "marionette": "models.marionette:create",
     "osfv": "models.osfv:create",
     "osfv-community": "models.osfv_community:create",
     "osfv-direct": "models.osfv:create_direct",
+    "psp": "models.psp:create",
+    "rar": "models.rotate_and_render:create",
 }
 
 
