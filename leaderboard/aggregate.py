@@ -5,20 +5,27 @@ Its interval is the percentile bootstrap (Efron 1979) over persons: whole person
 two frames of one person are no independent evidence. Every figure depends on the set of samples alone, to the last
 bit: sums are correctly rounded (`math.fsum`) and persons are taken in the order of their names.
 
+Failed frames have no value. `dropped` is the mean without them, so that a model can gain by failing where it is hard;
+`penalised` counts each as the metric's penalty, a value that is stated in the record and than which no value is worse.
+Both are computed; which of them is the score, and has the interval, is part of the protocol.
+
 A metric that compares sets (a Fréchet distance) has one value for all frames together, in a sample without a pair; that
-value is the score. It has no interval: that would take the features of every frame, which a record doesn't hold.
+value is the score. It has no interval, and no penalised value once a frame failed: that would take the features of
+every frame, which a record doesn't hold.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
+
+from leaderboard.records import FailedFrames
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,6 +35,7 @@ RESAMPLES = 2000
 SEED = 20110126
 LARGEST = 1e100  # a value beyond this is a fault, not a measurement, and would make sums overflow
 STATUSES = ("ok", "failed", "missing")
+NO_PENALTY = "frames failed, and this metric has no penalty to count them as"
 NO_INTERVAL = "one value of all frames together: no interval"
 _COLUMNS = ("metric", "person", "value", "status", "error", "n")
 _DRAWS_AT_ONCE = 1 << 22  # bootstrap draws held in memory together
@@ -37,7 +45,8 @@ _DRAWS_AT_ONCE = 1 << 22  # bootstrap draws held in memory together
 class Score:
     """One metric of one run; the counts are of frames.
 
-    `mean` is NULL without a value and the interval without two persons; `reason` says why.
+    `mean` is `dropped` or `penalised`, as the protocol ranks. It is NULL without a value and the interval without two
+    persons; `reason` says why.
     """
 
     metric: str
@@ -51,12 +60,20 @@ class Score:
     ci_high: float | None
     reason: str | None
     failures: str | None  # why samples failed or are missing, with counts, the most frequent first
+    dropped: float | None = None  # the mean of the frames that have a value
+    penalised: float | None = None  # the mean of all attempted frames, failed ones as the metric's penalty
 
 
-def aggregate(samples: pa.Table | pd.DataFrame, metrics: Iterable[str] = ()) -> list[Score]:
+def aggregate(
+    samples: pa.Table | pd.DataFrame,
+    metrics: Iterable[str] = (),
+    penalties: Mapping[str, float | None] | None = None,
+    policy: FailedFrames = "drop",
+) -> list[Score]:
     """One `Score` per metric, by name, from samples with the columns of `records.SAMPLES_SCHEMA` in any row order.
 
-    `metrics` names those that get a row even if no sample speaks of them. Raises ValueError for a row that the
+    `metrics` names those that get a row even if no sample speaks of them, `penalties` has what a failed frame of a
+    metric counts as in `penalised`, `policy` says which mean is the score. Raises ValueError for a row that the
     schema's meaning forbids: an unknown status, a status ok without a value, a value that is not finite.
     """
     table = samples if isinstance(samples, pa.Table) else pa.Table.from_pandas(samples, preserve_index=False)
@@ -78,11 +95,17 @@ def aggregate(samples: pa.Table | pd.DataFrame, metrics: Iterable[str] = ()) -> 
     own = ok[of_person]
     key = metric[of_person] * len(persons) + person
     groups = _person_sums(key[own], value[of_person][own], n[of_person][own], len(persons))
+    known = {name: (penalties or {}).get(name) for name in names}
+    penalty = np.array([math.nan if known[name] is None else known[name] for name in names], dtype=np.float64)
+    lost = (status == STATUSES.index("failed")) & ~np.isnan(penalty)[metric]
+    filled = np.where(lost, penalty[metric], value)[of_person]
+    both_ways = ((ok | lost) & np.isin(metric, metric[lost]))[of_person]  # of metrics with failed frames alone
+    punished = _person_sums(key[both_ways], filled[both_ways], n[of_person][both_ways], len(persons))
     if both := sorted(names[i] for i in sets.keys() & groups.keys()):
         raise ValueError(f"{both[0]} has values of pairs and a value of all pairs together")
     failures = _failures(table.filter(pa.array(~ok)))
     scores = {
-        name: _score(name, counts[i], *groups.get(i, _NO_GROUPS), sets.get(i), failures.get(name))
+        name: _score(name, counts[i], groups.get(i), punished.get(i), sets.get(i), failures.get(name), policy)
         for i, name in enumerate(names)
     }
     absent = {name: Score(name, 0, 0, 0, 0, 0, None, None, None, "no sample", None) for name in metrics}
@@ -134,12 +157,11 @@ def _sets(metric: np.ndarray, value: np.ndarray) -> dict[int, float | None]:
     return {int(i): None if math.isnan(x) else float(x) for i, x in zip(metric, value, strict=True)}
 
 
-_NO_GROUPS = (np.zeros(0), np.zeros(0, dtype=np.int64))
+Groups = tuple[np.ndarray, np.ndarray]
+"""Sums and counts [P] of the values of P persons."""
 
 
-def _person_sums(
-    key: np.ndarray, value: np.ndarray, n: np.ndarray, n_persons: int
-) -> dict[int, tuple[np.ndarray, np.ndarray]]:
+def _person_sums(key: np.ndarray, value: np.ndarray, n: np.ndarray, n_persons: int) -> dict[int, Groups]:
     """Per metric index: sums and counts [P] of its persons' values, each `n` times.
 
     `key` [N] is metric * n_persons + person.
@@ -157,20 +179,35 @@ def _person_sums(
 def _score(
     name: str,
     by_status: np.ndarray,
-    sums: np.ndarray,
-    counts: np.ndarray,
+    plain: Groups | None,
+    punished: Groups | None,
     of_set: float | None,
     failures: str | None,
+    policy: FailedFrames,
 ) -> Score:
-    """A metric's score from its frames of each status, its persons' sums and counts [P], and its value of the set."""
+    """A metric's score from its frames of each status, its persons' values without failed frames and with their
+    penalties, and its value of the set."""
     n_ok, n_failed, n_missing = by_status.tolist()
-    mean, low, high, reason = of_set, None, None, failures if of_set is None else NO_INTERVAL
-    if len(sums):
-        mean = math.fsum(sums.tolist()) / n_ok
-        reason = "one person only: no interval" if len(sums) == 1 else None
-    if len(sums) > 1:
-        low, high = _bootstrap(sums, counts)
-    return Score(name, n_ok + n_failed, n_ok, n_failed, n_missing, len(sums), mean, low, high, reason, failures)
+    dropped = _mean(plain) if plain else of_set
+    penalised = _mean(punished) if punished else dropped if not n_failed else None
+    ranking = punished if policy == "penalise" and n_failed else plain
+    low, high, n_persons = None, None, len(ranking[0]) if ranking else 0
+    mean, reason = (penalised if policy == "penalise" else dropped), failures
+    if ranking and n_persons > 1:
+        (low, high), reason = _bootstrap(*ranking), None
+    elif ranking:
+        reason = "one person only: no interval"
+    elif mean is not None:
+        reason = NO_INTERVAL
+    elif dropped is not None:
+        reason = f"{NO_PENALTY}: {failures}"
+    counts = (n_ok + n_failed, n_ok, n_failed, n_missing, n_persons)
+    return Score(name, *counts, mean, low, high, reason, failures, dropped, penalised)
+
+
+def _mean(groups: Groups) -> float:
+    sums, counts = groups
+    return math.fsum(sums.tolist()) / int(counts.sum())
 
 
 def _bootstrap(sums: np.ndarray, counts: np.ndarray) -> tuple[float, float]:

@@ -114,7 +114,8 @@ def ingest_run(store: Store, folder: Path) -> bool:
         return False
     samples = read_samples(folder, record)
     try:
-        scores = aggregate(samples, [metric.id for metric in record.metrics])
+        penalties = {metric.id: metric.penalty for metric in record.metrics}
+        scores = aggregate(samples, list(penalties), penalties, record.protocol.failed_frames)
     except ValueError as error:
         raise UserError(f"{folder / SAMPLES_FILE}: {error}") from error
     rows = {
@@ -178,6 +179,7 @@ def _run_row(record: RunRecord, folder: Path) -> dict[str, Any]:
         "frames_per_clip": protocol.frames_per_clip,
         "split": protocol.split,
         "shots": protocol.shots,
+        "failed_frames": protocol.failed_frames,
         "suite": record.suite,
         "seconds_model": record.seconds.get("model"),
         "frames_driven": record.frames_driven,
@@ -198,6 +200,7 @@ def _metric_rows(record: RunRecord, folder: Path) -> list[dict[str, Any]]:
             "higher_is_better": metric.higher_is_better,
             "description": metric.description,
             "networks": signature.split("|")[1],
+            "penalty": metric.penalty,
             "signature": signature,
         }
 

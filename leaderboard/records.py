@@ -40,6 +40,10 @@ SAMPLES_SCHEMA = pa.schema(
 SAMPLES_SCHEMA_1 = SAMPLES_SCHEMA.remove(8)  # of records of version 1, whose rows count as one frame each
 
 
+FailedFrames = Literal["drop", "penalise"]
+"""Failed frames are left out of the mean that ranks, or count in it as a metric's penalty; both means are computed."""
+
+
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
 
@@ -53,6 +57,7 @@ class MetricInfo(_Strict):
     description: str
     evaluators: tuple[str, ...] = ()  # names of the networks it used, keys of RunRecord.evaluators
     reference: str = ""  # what models are compared with: "driving", "source", "truth"; "": nothing, or not recorded
+    penalty: float | None = None  # what a failed frame counts as where failures are penalised; None: no such value
 
 
 class EvaluatorInfo(_Strict):
@@ -97,6 +102,7 @@ class ProtocolInfo(_Strict):
     limit: int | None  # --limit, None: all pairs
     split: str | None = None  # the only split that pairs were made of; None: all clips
     shots: int = 1  # source images that a model was given, of which it used as many as it can
+    failed_frames: FailedFrames = "drop"  # how the ranking takes failed frames
 
 
 class PreviewInfo(_Strict):
@@ -157,7 +163,8 @@ class RunRecord(_Strict):
     def signature(self, metric: MetricInfo) -> str:
         """What to cite beside a value: metric, networks, reference, size, pairs, protocol and dataset.
 
-        Two values may stand in one ranked column only if their signatures are equal.
+        Two values may stand in one ranked column only if their signatures are equal. Where failures are penalised, that
+        and the penalty are part of it.
         """
         used = [self.evaluators[key] for key in metric.evaluators]
         networks = "+".join(f"{network.name}@{network.sha256[:8]}" for network in used)
@@ -170,10 +177,15 @@ class RunRecord(_Strict):
                 f"pairs:{self.protocol.n_pairs}@{self.protocol.pair_list_sha256[:8]}",
                 f"frames:{self.protocol.frames_per_clip}",
                 *([f"shots:{self.protocol.shots}"] if self.protocol.shots != 1 else []),
+                *([f"failed:{_short(metric.penalty)}"] if self.protocol.failed_frames == "penalise" else []),
                 self.protocol.id,
                 f"{self.dataset.name}@{self.dataset.fingerprint[:8]}",
             ]
         )
+
+
+def _short(penalty: float | None) -> str:
+    return "NULL" if penalty is None else f"{penalty:.6g}"
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,9 @@
 """Which values may stand beside each other, in which order, and which is best: read by `show`, `export` and the page.
 
-A board holds runs that answer one question: same source, protocol, pairs, shots, size, dataset fingerprint and suite. A
-column of it is one signature: the same metric computed with another network, or against something else, is another
-column. Calibration rows (truth, source-copy) frame a board and take no part in its ranking.
+A board holds runs that answer one question: same source, protocol, pairs, shots, size, policy for failed frames,
+dataset fingerprint and suite. A column of it is one signature: the same metric computed with another network, or
+against something else, is another column. Calibration rows (truth, source-copy and others) frame a board and take no
+part in its ranking.
 """
 
 from __future__ import annotations
@@ -60,7 +61,9 @@ class Cell:
     n_missing: int
     n_persons: int
     reason: str | None
-    failures: str | None
+    failures: str | None  # why frames failed or are missing
+    dropped: float | None = None  # the mean without failed frames
+    penalised: float | None = None  # the mean with a penalty for each
     best: bool = False
 
 
@@ -101,6 +104,7 @@ class Board:
     frames_per_clip: int
     split: str | None  # the only split that pairs were made of
     shots: int  # source images that models were given
+    failed_frames: str  # "drop": the ranking leaves them out; "penalise": it counts each as the metric's penalty
     columns: tuple[Column, ...]
     upper: tuple[Row, ...]
     ranked: tuple[Row, ...]

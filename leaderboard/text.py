@@ -48,6 +48,9 @@ def remark(cell: Cell | None) -> str:
         return "not measured in this run"
     lost = [f"{cell.n_failed} failed"] * bool(cell.n_failed) + [f"{cell.n_missing} missing"] * bool(cell.n_missing)
     failures = f"{' and '.join(lost)} of {cell.n_attempted + cell.n_missing} samples: {cell.failures}" if lost else ""
+    if cell.n_failed and cell.penalised is not None:
+        left_out = "NULL" if cell.dropped is None else f"{cell.dropped:.4g}"
+        failures += f"; {left_out} without failed frames, {cell.penalised:.4g} with their penalty"
     if cell.mean is None:
         return f"no value: {failures or cell.reason}"
     return "; ".join(part for part in (cell.reason, failures) if part)
@@ -145,6 +148,7 @@ def title(board: Board) -> str:
         f"{plain(board.protocol)} on {plain(board.dataset)}@{plain(board.dataset_fingerprint[:8])}",
         f"{board.n_pairs} pairs" + f" of the {plain(board.split)} split" * bool(board.split),
         *([f"{board.shots} shots"] * (board.shots != 1)),
+        *(["failed frames penalised"] * (board.failed_frames == "penalise")),
         f"{board.frames_per_clip} frames each",
         f"{board.size} px",
         f"suite {plain(board.suite)}",
