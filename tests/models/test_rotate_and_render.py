@@ -90,9 +90,7 @@ def test_the_curves_modulate_by_the_formula():
         norm.param_free_norm.running_mean.normal_()
         norm.param_free_norm.running_var.uniform_(0.5, 2)
         shared = F.relu(norm.mlp_shared[0](curves[..., ::2, ::2]))
-        mean, variance = (
-            t[:, None, None] for t in (norm.param_free_norm.running_mean, norm.param_free_norm.running_var)
-        )
+        mean, variance = norm.param_free_norm.running_mean, norm.param_free_norm.running_var
         normal = (x - mean[:, None, None]) / (variance[:, None, None] + 1e-5).sqrt()
         expected = normal * (1 + norm.mlp_gamma(shared)) + norm.mlp_beta(shared)
         torch.testing.assert_close(norm(x, curves), expected, atol=1e-5, rtol=0)
