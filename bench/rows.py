@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from numpy.typing import NDArray
 
 from baselines.interface import Reenactor
 from bench.drive import PairFailed, drive, undrivable
@@ -18,6 +22,16 @@ from bench.tasks.base import Pair, Reference
 from leaderboard.records import MetricInfo, Sample
 
 TRUTH = "truth"
+
+
+@dataclass
+class Told:
+    """What a model told of its work on a pair: the arrays, by name, of its attribute `told` after the call."""
+
+    pair: Pair
+    indices: list[int] = field(default_factory=list)  # of the driving frames that it made
+    values: dict[str, NDArray[Any]] = field(default_factory=dict)
+    lost: dict[int, str] = field(default_factory=dict)  # driving frames that it did not make, and why
 
 
 class Row:
@@ -44,12 +58,15 @@ class Row:
         self.previews: list[Preview] = []
         self.worst = WorstFrames()
         self.failures: dict[str, str] = {}  # pair id -> why it gave no frames
+        self.told: dict[str, Told] = {}  # by pair id
+        self.stated: dict[str, Any] = {}  # what the record says beyond the samples, under its arguments
         self.frames_driven = 0
         self.seconds = {"model": 0.0, "metrics": 0.0}
         self._asked = references  # what a model's row is compared with, of which the truth's stands in one column
         self._suite = suite
         self._features = features
         self._kinds = kinds
+        self._of_frames = [metric for metric in metrics if not metric.told]
         self._sets = {metric.id: SetScore(metric) for metric in metrics if metric.of_sets is not None}
         self._rendered = False
         if model.spec.name == TRUTH:
@@ -81,9 +98,11 @@ class Row:
         finally:
             self.seconds["model"] += time.perf_counter() - start
         self.frames_driven += len(frames)
+        told = self.told.setdefault(pair.id, Told(pair))
+        told.indices, told.values = view.indices, dict(getattr(self.model, "told", {}))
         output = Look(frames, self._features.of(frames, self._kinds))
         start = time.perf_counter()
-        for metric in self.metrics:
+        for metric in self._of_frames:
             if self._missing(pair, metric, len(view.indices)):
                 continue
             reference = view.reference(self.references[metric.aspect].frames)
@@ -103,7 +122,8 @@ class Row:
         self._lose(pair, indices, reason)
 
     def _lose(self, pair: Pair, indices: list[int], reason: str) -> None:
-        for metric in self.metrics:
+        self.told.setdefault(pair.id, Told(pair)).lost.update(dict.fromkeys(indices, reason))
+        for metric in self._of_frames:
             if not self._missing(pair, metric, len(indices)):
                 self._add(pair, metric, dict.fromkeys(indices, (None, "failed", reason)))
 
@@ -114,14 +134,14 @@ class Row:
             if metric.id in self._sets:
                 outcome, count = self._sets[metric.id].outcome()
                 if count:
-                    self.samples.append(Sample(None, None, None, None, self._id(metric), *outcome, n=count))
+                    self.samples.append(Sample(None, None, None, None, self.name_of(metric), *outcome, n=count))
         self.seconds["metrics"] += time.perf_counter() - start
 
     def infos(self) -> tuple[MetricInfo, ...]:
         """What the run record says of the metrics, with what this row was compared with."""
         return tuple(
             MetricInfo(
-                id=self._id(metric),
+                id=self.name_of(metric),
                 unit=metric.unit,
                 higher_is_better=metric.higher_is_better,
                 description=f"{metric.description}; compared with: {self.references[metric.aspect].meaning}",
@@ -131,13 +151,14 @@ class Row:
             for metric in self.metrics
         )
 
-    def _id(self, metric: Metric) -> str:
+    def name_of(self, metric: Metric) -> str:
+        """The metric's id in samples: with the suite where it needs networks."""
         return metric.id if not metric.kinds else metric_id(metric.id, self._suite.name)
 
     def _networks(self, metric: Metric) -> tuple[str, ...]:
         if not metric.kinds:
             return ()
-        kinds = metric.kinds if metric.feature in WHOLE_FRAME else ("detector", *metric.kinds)
+        kinds = metric.kinds if set(metric.kinds) <= WHOLE_FRAME else ("detector", *metric.kinds)
         return tuple(kind for kind in kinds if kind in self._suite.networks)
 
     def _missing(self, pair: Pair, metric: Metric, frames: int) -> bool:
@@ -149,10 +170,12 @@ class Row:
         if reason is None:
             return False
         clip, person = pair.driving.clip_id, pair.source.person
-        self.samples.append(Sample(pair.id, clip, person, None, self._id(metric), None, "missing", reason, n=frames))
+        self.samples.append(
+            Sample(pair.id, clip, person, None, self.name_of(metric), None, "missing", reason, n=frames)
+        )
         return True
 
     def _add(self, pair: Pair, metric: Metric, outcomes: Mapping[int, Outcome]) -> None:
-        name, clip, person = self._id(metric), pair.driving.clip_id, pair.source.person
+        name, clip, person = self.name_of(metric), pair.driving.clip_id, pair.source.person
         for frame, outcome in outcomes.items():
             self.samples.append(Sample(pair.id, clip, person, frame, name, *outcome))

@@ -107,6 +107,7 @@ def measure(request: Request) -> list[Result]:
     models = [_load(request.model, request)] + [_load(name, request) for name in CALIBRATION if name != request.model]
     if (able := CAPABILITY.get(task.motion, "")) and able not in models[0].spec.capabilities:
         raise UserError(f"task {task.id} needs a model that can do {able!r}, and {models[0].spec.name} cannot")
+    models = task.rows(models) if task.rows else models
     suite = open_suite(request.suite)
     dataset = open_dataset(request.dataset)  # may be rendered now: whatever else can be wrong is known before
     clips, split = _to_measure_on(dataset)
@@ -114,7 +115,7 @@ def measure(request: Request) -> list[Result]:
     truth = truth_of(dataset) if task.wants_truth else None
     references = task.references_on(truth is not None)
     wanted = [m for m in metrics.available().values() if request.variants or not m.variant_of]
-    used = [m for aspect in references for m in wanted if m.aspect == aspect]
+    used = [m.under(task.parameters) for aspect in references for m in wanted if m.aspect == aspect]
     judged, driven = _kinds(models, used, references, suite)
     features = Features(suite)
     rows = [Row(model, references, used, suite, features, judged) for model in models]
@@ -133,6 +134,8 @@ def measure(request: Request) -> list[Result]:
                 say(f"{task.protocol} {request.model}: {number + 1} of {len(pairs)} pairs")
     for row in rows:
         row.finish()
+    if task.conclude:
+        task.conclude(task, rows)
 
     shared = RunRecord(
         schema_version=SCHEMA_VERSION,
@@ -258,7 +261,7 @@ def _publish(row: Row, shared: RunRecord, started: datetime, out: Path, angles: 
     record = shared.model_copy(
         update={
             "model": _model_info(row.model),
-            "arguments": {**shared.arguments, **stated},
+            "arguments": {**shared.arguments, **stated, **row.stated},
             "metrics": row.infos(),
             "seconds": {part: round(value, 3) for part, value in (shared.seconds | row.seconds).items()},
             "frames_driven": row.frames_driven,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -11,9 +11,19 @@ if TYPE_CHECKING:
 
     from bench.metrics.spread import Spread
 
-Aspect = Literal["pixels", "motion", "redirection", "identity", "distribution"]
+Aspect = Literal["pixels", "motion", "redirection", "identity", "distribution", "rate", "recognition"]
 Feature = Literal[
-    "frames", "landmarks", "pose", "expression", "identity", "perceptual", "frechet", "pose+identity", "frames+mask"
+    "frames",
+    "landmarks",
+    "pose",
+    "expression",
+    "identity",
+    "perceptual",
+    "frechet",
+    "pose+identity",
+    "frames+mask",
+    "told",
+    "told+perceptual",
 ]
 
 
@@ -25,6 +35,7 @@ class Metric:
     pose [B, 3] in degrees, expression [B, 18] in [0, 1], embeddings and other vectors [B, D], for "pose+identity" both
     side by side, for "frames+mask" [B, 4, H, W], the fourth channel the head's mask in [0, 1]) and gives one value per
     frame, [B]. A metric that compares sets instead takes [N, D] and [M, D], gives one value, [], and states `of_sets`.
+    One of "told" is computed from what models tell of their work (`bench.rows.Told`), by the task, after all pairs.
     """
 
     id: str
@@ -39,11 +50,21 @@ class Metric:
     ceiling: float | None = None  # values above are recorded as this (an infinite value has no mean)
     of_sets: Callable[[Spread, Spread], float] | None = None  # `function` from what was gathered frame by frame
     variant_of: str = ""  # id of the metric of which papers print this under the same name; "": it is one itself
+    at: Callable[[Mapping[str, float]], Metric] | None = None  # itself with a task's parameters, which its id then says
 
     @property
     def kinds(self) -> tuple[str, ...]:
         """The kinds of networks that it needs."""
-        return tuple(kind for kind in self.feature.split("+") if kind != "frames")
+        return tuple(kind for kind in self.feature.split("+") if kind not in ("frames", "told"))
+
+    @property
+    def told(self) -> bool:
+        """Whether it is computed from what models tell, not from frames."""
+        return self.feature.startswith("told")
+
+    def under(self, parameters: Mapping[str, float]) -> Metric:
+        """The metric with those of a task's parameters that it has."""
+        return self if self.at is None else self.at(parameters)
 
 
 def check_images(pred: Tensor, target: Tensor, least: int = 1) -> None:

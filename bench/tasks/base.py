@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from bench.metrics.base import Aspect
 from curate.files import sha256_text
 
 if TYPE_CHECKING:
+    from baselines.interface import Reenactor
+    from bench.rows import Row
     from curate.dataset import Clip
 
 
@@ -66,6 +68,10 @@ class Task:
     shots: int = 1  # source images that a model is given; one that uses fewer takes the first
     motion: Motion = "absolute"
     angles: tuple[tuple[float, float, float], ...] = ()  # of "redirect": yaw, pitch, roll in degrees (curate.angles)
+    consecutive: bool = False  # the first frames of a clip instead of evenly spaced ones
+    parameters: Mapping[str, float] = field(default_factory=dict)  # of its metrics, by name: thresholds
+    rows: Callable[[list[Reenactor]], list[Reenactor]] | None = None  # the model and calibration rows -> the table's
+    conclude: Callable[[Task, Sequence[Row]], None] | None = None  # after all pairs: metrics of what models tell
 
     @property
     def protocol(self) -> str:
@@ -83,7 +89,10 @@ class Task:
         return dict(sorted(found.items(), key=lambda item: item[1].frames is None))
 
     def frame_indices(self, n_frames: int) -> list[int]:
-        """Evenly spaced driving frames, first and last included; all of them when there are no more than the limit."""
+        """Evenly spaced driving frames, first and last included (or the first ones); all of them when there are no more
+        than the limit."""
+        if self.consecutive:
+            return list(range(min(n_frames, self.frames_per_clip)))
         return evenly(n_frames, self.frames_per_clip)
 
     def source_indices(self, n_frames: int) -> list[int]:
