@@ -71,6 +71,44 @@ def show(
 
 
 @main.command()
+@click.option("--paper", help="A paper, by id or the start of one; without it and --metric: all papers.")
+@click.option("--table", "number", help="Only this table of the paper.")
+@click.option("--model", help="One model as several papers report it, with --metric.")
+@click.option("--metric", help="The metric to set side by side, with --model.")
+@click.option("--dataset", help="Only this dataset, with --model and --metric.")
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+@click.pass_context
+def published(
+    context: click.Context,
+    paper: str | None,
+    number: str | None,
+    model: str | None,
+    metric: str | None,
+    dataset: str | None,
+    as_json: bool,
+) -> None:
+    """Print papers' tables as they stand in the papers, or one model's numbers of several papers side by side."""
+    from dataclasses import asdict
+
+    from leaderboard import published as papers
+    from leaderboard.published import text
+    from leaderboard.store import open_or_empty
+
+    if (model is None) != (metric is None) or (dataset and not metric) or (number is not None and paper is None):
+        raise click.UsageError("--model and --metric go together, --dataset with them, --table with --paper")
+    with open_or_empty(context.obj) as store:
+        if model and metric:
+            found = papers.side_by_side(store, model=model, metric=metric, dataset=dataset)
+            print_json(asdict(found)) if as_json else text.print_side_by_side(found)
+        elif paper:
+            tables = papers.tables(store, paper, number)
+            print_json([asdict(table) for table in tables]) if as_json else text.print_tables(tables)
+        else:
+            cards = papers.cards(store)
+            print_json([asdict(card) for card in cards]) if as_json else text.print_cards(cards)
+
+
+@main.command()
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="Folder for the page.")
 @click.pass_context
 def report(context: click.Context, out: Path) -> None:

@@ -17,7 +17,6 @@ from typing import Any
 import duckdb
 
 from curate.errors import UserError
-from curate.files import sha256_file
 from leaderboard import DEFAULT_FILE as DEFAULT_FILE
 
 WAIT_SECONDS = 30.0
@@ -124,20 +123,18 @@ class Store:
         self._check_version()
 
     def _load_published(self) -> None:
-        """Make the table `published` equal to the files in published/."""
-        files = {path.name: sha256_file(path) for path in sorted(PUBLISHED.glob("*.csv"))}
-        if files == dict(self.connection.execute("SELECT name, sha256 FROM published_files").fetchall()):
-            return
-        with self.transaction() as connection:
-            connection.execute("DELETE FROM published")
-            connection.execute("DELETE FROM published_files")
-            for name, sha256 in files.items():
-                connection.execute(
-                    'INSERT INTO published BY NAME SELECT * EXCLUDE "table", "table" AS paper_table '
-                    "FROM read_csv(?, header = true, all_varchar = true)",
-                    [str(PUBLISHED / name)],
-                )
-                connection.execute("INSERT INTO published_files VALUES (?, ?)", [name, sha256])
+        """Make what it has of papers equal to the files in published/."""
+        from leaderboard.published.load import fingerprints, load
+
+        loaded = dict(self.connection.execute("SELECT name, sha256 FROM published_files").fetchall())
+        if loaded != fingerprints(PUBLISHED):
+            with self.transaction() as connection:
+                load(connection, PUBLISHED)
+
+
+def open_or_empty(path: Path) -> Store:
+    """The file to read from; one in memory with the papers alone where there is no file yet."""
+    return Store(path, read_only=True) if path.is_file() else Store(":memory:")
 
 
 def _migrations() -> dict[int, Path]:

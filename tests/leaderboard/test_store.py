@@ -182,6 +182,7 @@ def test_an_older_file_is_brought_up_to_date_with_what_is_in_it(tmp_path, monkey
         (folder / path.name).write_text(path.read_text())
     with monkeypatch.context() as patch:
         patch.setattr("leaderboard.store.MIGRATIONS", folder)
+        patch.setattr("leaderboard.store.PUBLISHED", tmp_path / "migrations")  # it had no cards then
         with leaderboard.open(tmp_path / "board.duckdb") as old:
             old.connection.execute("INSERT INTO samples VALUES ('r', 'p', 'c', 'ann', 0, 'l1', 0.5, 'ok', NULL)")
     with leaderboard.open(tmp_path / "board.duckdb") as store:
