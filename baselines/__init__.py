@@ -25,6 +25,7 @@ _REGISTRY = {
     "marionette-lt": "baselines.marionette_lt:MarionetteLT",
     "osfv": "baselines.osfv:Osfv",
     "osfv-direct": "baselines.osfv_direct:OsfvDirect",
+    "psp": "baselines.psp:Psp",
     "source-copy": "baselines.calibration:SourceCopy",
     "truth": "baselines.calibration:Truth",
 }

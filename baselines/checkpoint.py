@@ -243,12 +243,19 @@ def fill(networks: Mapping[str, nn.Module], checkpoint: Checkpoint) -> None:
 
 
 def load_networks(
-    model: str, preset: str, checkpoint: str | Path | None, device: str, parts: Sequence[str]
+    model: str,
+    preset: str,
+    checkpoint: str | Path | None,
+    device: str,
+    parts: Sequence[str],
+    optional: Sequence[str] = (),
 ) -> tuple[dict[str, nn.Module], Checkpoint]:
     """The named networks of the architecture that the checkpoint holds, filled, in eval mode, frozen; and the
-    checkpoint. `model`: a model, or an architecture of `models`."""
+    checkpoint. `model`: a model, or an architecture of `models`. `optional`: parts that are left out where the
+    checkpoint lacks them."""
     found = read(find(model, preset, checkpoint), model, verify=not isinstance(checkpoint, Unverified))
     architecture = found.architecture or model
+    parts = [*parts, *(part for part in optional if part in found.state)]
     every = models.create(architecture, found.preset, **found.switches)
     if lacking := [part for part in parts if part not in every]:
         raise BadCheckpoint(f"{found.path}: architecture {architecture} has no network {', '.join(lacking)}")

@@ -59,6 +59,7 @@ class NetworkModel:
     name: ClassVar[str]
     architecture: ClassVar[str] = ""  # in `models`, and of its checkpoints, where its name is another
     parts: ClassVar[tuple[str, ...]]  # which networks of its architecture it is driven with
+    optional: ClassVar[tuple[str, ...]] = ()  # those it can do without, where its weights lack them
     resolutions: ClassVar[dict[str, int]]  # by preset: side of the images it takes and gives
     paper: ClassVar[str]
     licence: ClassVar[str]
@@ -79,11 +80,11 @@ class NetworkModel:
     def __init__(self, preset: str = "mini", checkpoint: str | Path | None = None, device: str = "cpu") -> None:
         architecture = self.architecture or self.name
         if checkpoint is cast(Any, _NO_WEIGHTS):
-            networks, found = _random_networks(architecture, preset, device, self.parts)
+            networks, found = _random_networks(architecture, preset, device, (*self.parts, *self.optional))
         else:
-            networks, found = load_networks(architecture, preset, checkpoint, device, self.parts)
+            networks, found = load_networks(architecture, preset, checkpoint, device, self.parts, self.optional)
         parameters = sum(p.numel() for network in networks.values() for p in network.parameters())
-        self.networks: dict[str, nn.Module] = {part: folded(networks.pop(part)) for part in self.parts}
+        self.networks: dict[str, nn.Module] = {part: folded(networks.pop(part)) for part in [*networks]}
         self.device = torch.device(device)
         self.resolution = self.resolutions[found.preset]
         self.spec = ModelSpec(
