@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from baselines.published import Published, PublishedFile, tables
+from bench.evaluators import fetched
+from bench.evaluators import files as networks
 from curate.console import progress, say
 from curate.errors import MissingPrerequisite, UserError, unknown
 from curate.files import sha256_file, write_json
@@ -23,13 +25,14 @@ def models_listing() -> list[dict[str, Any]]:
             "size": " + ".join(file.size for file in entry.files),
             "licence": entry.licence,
             "sha256": ", ".join(file.sha256[:12] or "unknown" for file in entry.files),
+            "address": ", ".join(" or ".join((*file.urls, *file.pages)) for file in entry.files),
             "here": str(_converted(entry.name) or "no"),
         }
         for entry in tables().published.values()
     ]
 
 
-GROUPS: Mapping[str, Callable[[], list[dict[str, Any]]]] = {"models": models_listing}
+GROUPS: Mapping[str, Callable[[], list[dict[str, Any]]]] = {"models": models_listing, "evaluators": fetched.listing}
 """What `bench weights list` lists; rows have the same keys in each group."""
 
 
@@ -41,7 +44,7 @@ def listing() -> list[dict[str, Any]]:
 def entry_of(name: str) -> Published:
     """A published checkpoint by name; `UserError` suggests the nearest."""
     if name not in tables().published:
-        raise unknown("weights", name, tables().published)
+        raise unknown("weights", name, [*tables().published, *networks.names()])
     return tables().published[name]
 
 
@@ -62,21 +65,28 @@ def by_hand(entry: Published, file: PublishedFile) -> str:
 def fetch(name: str, *, accept_licence: bool = False, unverified: bool = False, keep: bool = False) -> Path:
     """Get a published checkpoint and convert it; gives the safetensors file. `keep`: the published files too.
 
+    A network of an evaluator suite is kept as it was published; gives its first file.
     Files that are in a weights folder already are taken from there. Raises `UserError` for a licence that was not
     accepted, `MissingPrerequisite` with what to do by hand where a file cannot be had.
     """
+    if name in networks.names():
+        return fetched.fetch(name, accept_licence=accept_licence)[0]
     entry = entry_of(name)
     if (found := _converted(name)) is not None:
         say(f"{name} is here already")
         return found
     for file in entry.files:
-        say(f"{name}: {file.name}, {file.size}, licence {entry.licence}")
+        addresses = " or ".join((*file.urls, *file.pages))
+        say(
+            f"{name}: {file.name} from {addresses}, {file.size}, licence {entry.licence}, "
+            f"sha256 {file.sha256 or 'unknown'}"
+        )
     if entry.restricted and not accept_licence:
         raise UserError(f"{name}: its licence, {entry.licence}, restricts use; to accept it, add --accept-licence")
-    files = [_get(entry, file) for file in entry.files]
-    out = convert([path for path, _ in files], name, unverified=unverified)
-    for path, fetched in files:
-        if fetched and not keep:
+    got = [_get(entry, file) for file in entry.files]
+    out = convert([path for path, _ in got], name, unverified=unverified)
+    for path, is_new in got:
+        if is_new and not keep:
             path.unlink()
     return out
 
@@ -154,11 +164,14 @@ def verify(names: Sequence[str] = ()) -> dict[str, str]:
     """What is wrong with fetched weights, by name; "" for those that are as they were made. Default: all that are
     here. `MissingPrerequisite` for one that is not here."""
     for name in names:
+        if name in networks.names():
+            continue
         entry_of(name)
         if _converted(name) is None:
             raise MissingPrerequisite(f"{name} is not here: bench weights fetch {name}")
-    wanted = names or [name for name in tables().published if _converted(name) is not None]
-    return {name: _fault(name) for name in wanted}
+    evaluators = [name for name in networks.names() if all(file.here() for file in networks.files_of(name))]
+    wanted = names or [*(name for name in tables().published if _converted(name) is not None), *evaluators]
+    return {name: fetched.verify(name) if name in networks.names() else _fault(name) for name in wanted}
 
 
 def _fault(name: str) -> str:

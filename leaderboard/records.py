@@ -66,6 +66,8 @@ class EvaluatorInfo(_Strict):
     name: str
     sha256: str  # of its weights file
     licence: str
+    source: str = ""  # where the file was published; "": it ships with the package, or is not recorded
+    bytes: int = 0  # of the file; 0: not recorded
 
 
 class ModelInfo(_Strict):

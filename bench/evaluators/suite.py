@@ -10,6 +10,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Callable, Sequence
 from functools import cached_property
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, get_args
 
@@ -28,10 +29,35 @@ SUITES = Path(__file__).parent / "suites"
 DEFAULT = "builtin"
 PAPER = "paper"
 
-Kind = Literal["detector", "landmarks", "pose", "identity", "expression", "mask", "perceptual", "frechet"]
+Kind = Literal[
+    "detector",
+    "landmarks",
+    "pose",
+    "identity",
+    "expression",
+    "mask",
+    "perceptual",
+    "frechet",
+    "perceptual_vgg",
+    "frame_identity",
+    "video",
+    "aesthetics",
+    "mouth_quality",
+    "face_quality",
+]
 KINDS: tuple[Kind, ...] = get_args(Kind)
-WHOLE_FRAME: frozenset[Kind] = frozenset({"perceptual", "frechet"})
+WHOLE_FRAME: frozenset[Kind] = frozenset(
+    {"perceptual", "frechet", "perceptual_vgg", "frame_identity", "video", "aesthetics"}
+)
 """Kinds that look at the whole frame: no face is needed, and no detector."""
+OPTIONAL: frozenset[Kind] = frozenset(
+    {"perceptual_vgg", "frame_identity", "video", "aesthetics", "mouth_quality", "face_quality"}
+)
+"""Kinds that a suite which was asked for by name may lack the file of: their metrics are NULL with the reason."""
+WIDE: frozenset[Kind] = frozenset({"perceptual", "perceptual_vgg"})
+"""Kinds whose features may be millions of numbers a frame: they are looked at a few frames at a time."""
+IN_ORDER: frozenset[Kind] = frozenset({"video"})
+"""Kinds that look at several frames after another."""
 
 BUILTIN: dict[str, tuple[Kind, ...]] = {
     "builtin-head": ("mask",),
@@ -47,6 +73,21 @@ _OUTSIDE: dict[Kind, Callable[[str], Any]] = {
     "pose": load_pose,
     "identity": load_identifier,
 }
+
+PUBLISHED: dict[str, tuple[Kind, str]] = {
+    "fan": ("landmarks", "fan:Fan"),
+    "hopenet": ("pose", "hopenet:HopenetPose"),
+    "arcface": ("identity", "arcface:ArcFace"),
+    "lpips-alex": ("perceptual", "lpips_trunk:Alex"),
+    "lpips-vgg": ("perceptual_vgg", "lpips_trunk:Vgg"),
+    "inception-fid": ("frechet", "inception:InceptionFid"),
+    "openface": ("frame_identity", "openface:OpenFace"),
+    "i3d": ("video", "i3d:I3d"),
+    "topiq-iaa": ("aesthetics", "quality:Aesthetics"),
+    "musiq": ("mouth_quality", "quality:MouthQuality"),
+    "topiq-nr-face": ("face_quality", "quality:FaceQuality"),
+}
+"""The networks of papers by name: their kind, and where their code is in this package."""
 
 
 class ExpressionReader(Protocol):
@@ -89,6 +130,26 @@ class FrechetEncoder(Protocol):
         ...
 
 
+class VideoEncoder(Protocol):
+    """Features of windows of frames."""
+
+    info: NetworkInfo
+
+    def windows(self, frames: Frames) -> NDArray[np.float32]:
+        """[T, D]: at the first frame of each window its vector; NaN at other frames."""
+        ...
+
+
+class FrameScorer(Protocol):
+    """How good a frame, or a part of it, looks."""
+
+    info: NetworkInfo
+
+    def scores(self, frames: Frames, observation: Observation) -> NDArray[np.float32]:
+        """[T, 1]; NaN where a face is needed and there is none."""
+        ...
+
+
 class SuiteFile(BaseModel):
     """A suite as written: a detector's name, and a network's name for each feature it can give."""
 
@@ -103,6 +164,12 @@ class SuiteFile(BaseModel):
     mask: str | None = None
     perceptual: str | None = None
     frechet: str | None = None
+    perceptual_vgg: str | None = None
+    frame_identity: str | None = None
+    video: str | None = None
+    aesthetics: str | None = None
+    mouth_quality: str | None = None
+    face_quality: str | None = None
 
 
 N = TypeVar("N")
@@ -139,6 +206,12 @@ class Suite:
         self.masker: HeadMasker | None = self._load("mask", file.mask)
         self.perceptual_encoder: PerceptualEncoder | None = self._load("perceptual", file.perceptual)
         self.frechet_encoder: FrechetEncoder | None = self._load("frechet", file.frechet)
+        self.vgg_encoder: PerceptualEncoder | None = self._load("perceptual_vgg", file.perceptual_vgg)
+        self.frame_identifier: FrechetEncoder | None = self._load("frame_identity", file.frame_identity)
+        self.video_encoder: VideoEncoder | None = self._load("video", file.video)
+        self.aesthetics_scorer: FrameScorer | None = self._load("aesthetics", file.aesthetics)
+        self.mouth_scorer: FrameScorer | None = self._load("mouth_quality", file.mouth_quality)
+        self.face_scorer: FrameScorer | None = self._load("face_quality", file.face_quality)
 
     def _load(self, kind: Kind, network: str | None) -> Any:
         if network is None:
@@ -150,7 +223,7 @@ class Suite:
         try:
             loaded = self._open(kind, network)
         except MissingPrerequisite as error:
-            if self._strict:
+            if self._strict and kind not in OPTIONAL:
                 raise
             self.missing[kind] = str(error)
             return None
@@ -159,6 +232,10 @@ class Suite:
 
     def _open(self, kind: Kind, network: str) -> Any:
         """A network by name. One that gives several kinds is opened once, so that it also runs once."""
+        published = [name for name, (of_kind, _) in PUBLISHED.items() if of_kind == kind]
+        if network in published:
+            module, attribute = PUBLISHED[network][1].split(":")
+            return getattr(import_module(f"bench.evaluators.{module}"), attribute)()
         fitting = [name for name, kinds in BUILTIN.items() if kind in kinds]
         if network in fitting:
             if self._builtin is None:
@@ -167,7 +244,7 @@ class Suite:
                 self._builtin = Opener()
             return self._builtin(network)
         if kind not in _OUTSIDE or network in BUILTIN:
-            raise unknown(f"{kind} network", network, fitting)
+            raise unknown(f"{kind} network", network, [*fitting, *published])
         return _OUTSIDE[kind](network)
 
     def need(self, kind: Kind, network: N | None) -> N:
@@ -231,6 +308,36 @@ class Observation:
     def frechet(self) -> NDArray[np.float32]:
         """[T, D]: means and covariances over two sets give their Frechet distance. Never NaN."""
         return self.suite.need("frechet", self.suite.frechet_encoder).frechet(self.frames)
+
+    @cached_property
+    def perceptual_vgg(self) -> NDArray[np.float32]:
+        """As `perceptual`, by LPIPS' other trunk."""
+        return self.suite.need("perceptual_vgg", self.suite.vgg_encoder).perceptual(self.frames)
+
+    @cached_property
+    def frame_identity(self) -> NDArray[np.float32]:
+        """[T, D]: who the frame shows, without looking for a face. Never NaN."""
+        return self.suite.need("frame_identity", self.suite.frame_identifier).frechet(self.frames)
+
+    @cached_property
+    def video(self) -> NDArray[np.float32]:
+        """[T, D]: at the first frame of each window its vector; NaN at other frames. The frames follow each other."""
+        return self.suite.need("video", self.suite.video_encoder).windows(self.frames)
+
+    @cached_property
+    def aesthetics(self) -> NDArray[np.float32]:
+        """[T, 1]: how pleasant the frame is. Never NaN."""
+        return self.suite.need("aesthetics", self.suite.aesthetics_scorer).scores(self.frames, self)
+
+    @cached_property
+    def mouth_quality(self) -> NDArray[np.float32]:
+        """[T, 1]: how good the mouth looks."""
+        return self.suite.need("mouth_quality", self.suite.mouth_scorer).scores(self.frames, self)
+
+    @cached_property
+    def face_quality(self) -> NDArray[np.float32]:
+        """[T, 1]: how good the face looks."""
+        return self.suite.need("face_quality", self.suite.face_scorer).scores(self.frames, self)
 
 
 def open_suite(name: str | None = None) -> Suite:

@@ -41,6 +41,8 @@ class NetworkInfo:
     name: str
     sha256: str  # of the weights file
     licence: str
+    source: str = ""  # where the file was published; "": it ships with a package
+    bytes: int = 0  # of the file; 0: not known
 
 
 class Detector(Protocol):

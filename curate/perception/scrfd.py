@@ -50,7 +50,7 @@ class Scrfd:
 
         self._network: Any = SCRFD(session=session)
         self._network.prepare(0, det_thresh=SCORE_THRESHOLD, nms_thresh=NMS_THRESHOLD)  # 0: leave the session as it is
-        self.info = NetworkInfo("insightface", sha256_file(path), licence)
+        self.info = NetworkInfo("insightface", sha256_file(path), licence, SOURCE, path.stat().st_size)
 
     def detect(self, frames: Frames) -> list[Faces]:
         """Faces of each of T frames [T, H, W, 3], best score first."""

@@ -128,7 +128,7 @@ class NetworkSpec(_Strict):
     @property
     def info(self) -> NetworkInfo:
         """Name, hash of the file that holds the weights, and licence, for a run record."""
-        return NetworkInfo(self.name, (self.files.weights or self.files.model).sha256, self.licence)
+        return NetworkInfo(self.name, (self.files.weights or self.files.model).sha256, self.licence, self.source)
 
     def locate(self) -> Path:
         """Path of the model file, every file found and its content verified.

@@ -1,5 +1,7 @@
 """`bench weights`: files from a server that fails in every way, converted, found by name."""
 
+import hashlib
+import zipfile
 from dataclasses import replace
 from functools import partial
 
@@ -13,6 +15,7 @@ from baselines.checkpoint import load_networks
 from baselines.published import tables
 from bench import weights
 from bench.commands.weights import weights as command
+from bench.evaluators import fetched, files
 from bench.fetching import NotFetched, fetch
 from curate.errors import MissingPrerequisite, UserError
 from curate.files import sha256_file
@@ -177,5 +180,57 @@ def test_listing(monkeypatch, tmp_path):
     rows = {row["name"]: row for row in weights.listing()}
     assert rows["osfv-community-spade"]["size"] == "2.1 GB"
     assert rows["fomm-vox"]["sha256"] == "unknown"
-    assert set(rows) == set(baselines.published.tables().published)
+    assert set(rows) == {*baselines.published.tables().published, *files.names()}
+    assert rows["arcface"]["sha256"] == "4c06341c33c2"
+    assert rows["arcface"]["address"].endswith("buffalo_l.zip")
+    assert rows["fan"]["sha256"] == "11f355bf06.."
     assert run("list").exit_code == 0
+
+
+@pytest.fixture
+def evaluator(server, tmp_path, monkeypatch):
+    """An evaluator file in a zip file on this server, pinned, under a licence that restricts."""
+    content = b"weights" * 1000
+    with zipfile.ZipFile(server.root / "pack.zip", "w") as pack:
+        pack.writestr("pack/w600k_r50.onnx", content)
+        pack.writestr("pack/other.onnx", b"x")
+    (file,) = files.files_of("arcface")
+    pinned = {"archives": (server.at("pack.zip"),), "sha256": hashlib.sha256(content).hexdigest(), "bytes": 0}
+    made = file.model_copy(update=pinned)
+    for home in (files, fetched):
+        monkeypatch.setattr(home, "files_of", lambda name: [made])
+    monkeypatch.setenv("TALKINGHEAD_WEIGHTS", str(tmp_path / "mine"))
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    return content
+
+
+def test_an_evaluator_is_taken_out_of_its_archive(evaluator, tmp_path, server):
+    refused = run("fetch", "arcface")
+    assert (refused.exit_code, "--accept-licence" in refused.stderr) == (2, True)
+    assert server.requests == []  # what it is, is said before anything is downloaded
+    for said in ("pack.zip", hashlib.sha256(evaluator).hexdigest(), "non-commercial research only"):
+        assert said in refused.stderr
+    result = run("fetch", "arcface", "--accept-licence")
+    assert result.exit_code == 0, result.stderr
+    path = tmp_path / "mine" / "w600k_r50.onnx"
+    assert (result.stdout.strip(), path.read_bytes()) == (str(path), evaluator)
+    assert [file.name for file in path.parent.iterdir()] == [path.name]
+    assert files.locate("arcface")[1].sha256 == hashlib.sha256(evaluator).hexdigest()
+    assert run("verify", "arcface").stdout == "arcface: as it was made\n"
+    path.write_bytes(b"another")
+    result = run("verify", "arcface")
+    assert (result.exit_code, "put it into" in result.stderr) == (1, True)
+    with pytest.raises(UserError, match="is not the expected one: its sha256 is"):
+        files.locate("arcface")
+
+
+def test_an_evaluator_that_cannot_be_had_says_what_to_do(evaluator, tmp_path, server):
+    server.rules["pack.zip"] = page(b"<html>")
+    with pytest.raises(MissingPrerequisite) as caught:
+        weights.fetch("arcface", accept_licence=True)
+    with pytest.raises(MissingPrerequisite) as absent:
+        files.locate("arcface")
+    for error in (caught, absent):
+        for said in ("w600k_r50.onnx", str(tmp_path / "mine"), hashlib.sha256(evaluator).hexdigest()):
+            assert said in str(error.value)
+    assert "bench weights fetch arcface --accept-licence" in str(absent.value)

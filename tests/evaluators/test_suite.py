@@ -10,7 +10,7 @@ from bench.evaluators.suite import SuiteFile, metric_id, open_suite, read_suite,
 from curate.errors import MissingPrerequisite, UserError
 
 KINDS = {"detector", "landmarks", "pose", "identity"}  # of the suite `open`
-NONE = {"expression", "mask", "perceptual", "frechet"}  # that it has no network for
+NONE = set(suites.KINDS) - KINDS  # that it has no network for
 
 
 def at_hand():
