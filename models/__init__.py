@@ -17,6 +17,7 @@ _REGISTRY = {
     "bilayer": "models.bilayer:create",
     "fomm": "models.fomm:create",
     "fomm-l": "models.fomm_l:create",
+    "fs-vid2vid": "models.fs_vid2vid:create",
     "hopenet": "models.hopenet:create",
     "ir-se50": "models.ir_se:create",
     "landmark-transformer": "models.landmark_transformer:create",
