@@ -1,4 +1,7 @@
-"""Preview frames from run folders to a page's folder. A run folder may come from anyone: nothing beside it is read."""
+"""Pictures and videos from run folders to a page's folder.
+
+A run folder may come from anyone: nothing beside it is read.
+"""
 
 from __future__ import annotations
 
@@ -7,52 +10,32 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from curate.files import atomic
-from leaderboard.records import PreviewInfo
-from leaderboard.standings import Board
-from leaderboard.store import Store
 
-LARGEST = 2 << 20  # bytes of one image
-MAGIC = {b"\xff\xd8\xff": ".jpg", b"\x89PNG\r\n\x1a\n": ".png"}
-PAIRS = 3  # strips per board
-FRAMES = 8  # frames per strip
-
-
-@dataclass(frozen=True)
-class StripRow:
-    """One row of frames: paths relative to the page, None where a frame is not stored."""
-
-    name: str
-    kind: str  # driving, calibration or model
-    row: int | None  # index of the run among the board's rows; None: the driving frames
-    images: tuple[str | None, ...]
-
-
-@dataclass(frozen=True)
-class Strip:
-    """One pair: its source, its driving frames, and what each model made of them."""
-
-    pair_id: str
-    source_clip: str
-    driving_clip: str
-    source: str | None
-    frames: tuple[int, ...]
-    rows: tuple[StripRow, ...]
+LARGEST = {".jpg": 2 << 20, ".png": 2 << 20, ".mp4": 8 << 20}  # bytes of one file
 
 
 @dataclass
 class Media:
-    """Copies images into `folder` under the hash of their content, so that equal frames are stored once."""
+    """Copies files into `folder` under the hash of their content, so that equal ones are stored once."""
 
     folder: Path
     warnings: list[str] = field(default_factory=list)
+    _added: dict[tuple[Path, str], str | None] = field(default_factory=dict)
 
     def add(self, run_folder: Path, name: str) -> str | None:
-        """The page-relative path of the image `name` of a run; None, with a warning kept, when it may not be shown."""
+        """The page-relative path of the file `name` of a run; None, with a warning kept, when it may not be shown."""
+        if (run_folder, name) not in self._added:
+            self._added[run_folder, name] = self._copy(run_folder, name)
+        return self._added[run_folder, name]
+
+    def _copy(self, run_folder: Path, name: str) -> str | None:
+        if not run_folder.is_dir():
+            warning = f"what {run_folder.name[:80]!r} shows is left out: its run folder is no longer there"
+            if warning not in self.warnings:
+                self.warnings.append(warning)
+            return None
         try:
-            data = _read(run_folder, name)
-            suffix = next((suffix for magic, suffix in MAGIC.items() if data.startswith(magic)), None)
-            if suffix is None:
-                raise ValueError("it is neither JPEG nor PNG")
+            data, suffix = _read(run_folder, name)
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else error
             self.warnings.append(f"preview {name[:80]!r} of {run_folder.name[:80]!r} is left out: {reason}")
@@ -64,43 +47,27 @@ class Media:
         return f"{self.folder.name}/{path.name}"
 
 
-def _read(run_folder: Path, name: str) -> bytes:
-    """The bytes of a regular file inside the run folder, links resolved; raises OSError or ValueError otherwise."""
+def _read(run_folder: Path, name: str) -> tuple[bytes, str]:
+    """The bytes of a regular file inside the run folder, links resolved, and the suffix that its first bytes call for;
+    raises OSError or ValueError otherwise."""
     root = run_folder.resolve()
     path = (root / name).resolve(strict=True)
     if not path.is_relative_to(root) or not path.is_file():
         raise ValueError("it is no file inside the run folder")
-    if path.stat().st_size > LARGEST:
-        raise ValueError(f"it is larger than {LARGEST >> 20} MiB")
-    return path.read_bytes()
+    size = path.stat().st_size
+    if size > max(LARGEST.values()):
+        raise ValueError(f"it is larger than {max(LARGEST.values()) >> 20} MiB")
+    data = path.read_bytes()
+    if (suffix := _suffix(data)) is None:
+        raise ValueError("it is neither JPEG, PNG nor MP4")
+    if size > LARGEST[suffix]:
+        raise ValueError(f"it is larger than {LARGEST[suffix] >> 20} MiB")
+    return data, suffix
 
 
-def strips(store: Store, board: Board, media: Media) -> list[Strip]:
-    """Frames of the few pairs of a board that most of its runs have stored."""
-    shown = {row.run_id for row in board.rows}
-    previews: dict[str, dict[str, PreviewInfo]] = {}  # pair -> run -> frames
-    for row in store.rows("SELECT * FROM previews ORDER BY ordinal, run_id"):
-        run_id, _ = row.pop("run_id"), row.pop("ordinal")
-        if run_id in shown:
-            previews.setdefault(row["pair_id"], {}).setdefault(run_id, PreviewInfo(**row))
-    most = sorted(previews, key=lambda pair: -len(previews[pair]))[:PAIRS]
-    return [_strip(board, previews[pair], media) for pair in most]
-
-
-def _strip(board: Board, previews: dict[str, PreviewInfo], media: Media) -> Strip:
-    """The strip of one pair. The topmost run that has stored it gives the source, the driving and which frames."""
-    rows = [row for row in board.rows if row.run_id in previews]
-    folder, first = Path(rows[0].folder), previews[rows[0].run_id]
-    step = max(1, -(-len(first.frames) // FRAMES))
-    frames = first.frames[::step]
-    driving = dict(zip(first.frames, first.driving, strict=False))
-    images = tuple(media.add(folder, driving[frame]) if frame in driving else None for frame in frames)
-    made = [StripRow("asked for" if first.grid else "driving", "driving", None, images)]
-    for row in rows:
-        preview = previews[row.run_id]
-        output = dict(zip(preview.frames, preview.output, strict=False))
-        images = tuple(media.add(Path(row.folder), output[frame]) if frame in output else None for frame in frames)
-        name = row.model if row.kind == "calibration" else f"{row.model} {row.preset}"
-        made.append(StripRow(name, row.kind, board.rows.index(row), images))
-    source = media.add(folder, first.source)
-    return Strip(first.pair_id, first.source_clip, first.driving_clip, source, frames, tuple(made))
+def _suffix(data: bytes) -> str | None:
+    if data.startswith(b"\xff\xd8\xff"):
+        return ".jpg"
+    if data.startswith(b"\x89PNG\r\n\x1a\n"):
+        return ".png"
+    return ".mp4" if data[4:8] == b"ftyp" else None

@@ -6,7 +6,8 @@ The page draws them as inline SVG when it is built: no plot library has to be sh
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 from leaderboard.standings import Board, Cell, Column, Row, decimals
 from leaderboard.text import interval, value
@@ -19,6 +20,7 @@ LEAST_SHARE = 0.3  # of the axis that ranked rows keep; calibration that would s
 class Mark:
     """One row of a plot. Positions in percent; None where there is no value or no interval."""
 
+    row: int  # its place on the board
     name: str
     kind: str
     best: bool
@@ -38,9 +40,25 @@ class Plot:
     marks: tuple[Mark, ...]
 
 
-def plots(board: Board) -> list[Plot]:
-    """A plot per column that has a value."""
-    return [_plot(board, i) for i in range(len(board.columns)) if any(_span(row.cells[i]) for row in board.rows)]
+def name_of(row: Row) -> str:
+    """A row's name where its kind is shown otherwise."""
+    return row.model if row.kind == "calibration" else f"{row.model} {row.preset}"
+
+
+def names(board: Board) -> list[str]:
+    """The names of all rows; where several have one name, with the beginning of their weights' hash."""
+    plain = [name_of(row) for row in board.rows]
+    return [
+        name if plain.count(name) == 1 or not row.weights_sha256 else f"{name} @{row.weights_sha256[:7]}"
+        for name, row in zip(plain, board.rows, strict=True)
+    ]
+
+
+def plots(board: Board, most: int | None = None) -> list[Plot]:
+    """A plot per column that has a value; of the ranked rows at most the first `most`."""
+    rows = {row.run_id: named for row, named in zip(board.rows, enumerate(names(board)), strict=True)}
+    board = replace(board, ranked=board.ranked[:most])
+    return [_plot(board, i, rows) for i in range(len(board.columns)) if any(_span(row.cells[i]) for row in board.rows)]
 
 
 def _span(cell: Cell | None) -> tuple[float, float] | None:
@@ -52,7 +70,8 @@ def _span(cell: Cell | None) -> tuple[float, float] | None:
     return min(cell.ci_low, cell.mean), max(cell.ci_high, cell.mean)
 
 
-def _plot(board: Board, i: int) -> Plot:
+def _plot(board: Board, i: int, rows: Mapping[str, tuple[int, str]]) -> Plot:
+    """`rows`: run -> its place and name on the whole board."""
     low, high = _domain(board, i)
     pad = (high - low) * MARGIN or max(abs(high), 1e-6) * 0.01
     low, high = low - pad, high + pad
@@ -66,7 +85,8 @@ def _plot(board: Board, i: int) -> Plot:
         at = cell.mean if cell else None
         beyond = "" if at is None or low <= at <= high else "left" if at < low else "right"
         return Mark(
-            name=row.model if row.kind == "calibration" else f"{row.model} {row.preset}",
+            row=rows[row.run_id][0],
+            name=rows[row.run_id][1],
             kind=row.kind,
             best=bool(cell and cell.best),
             text=f"{value(cell, places)} {interval(cell, places)}".strip(),
@@ -76,7 +96,7 @@ def _plot(board: Board, i: int) -> Plot:
             beyond=beyond,
         )
 
-    ticks = tuple((position(tick) or 0.0, text) for tick, text in _ticks(low, high))
+    ticks = tuple((position(tick) or 0.0, text) for tick, text in nice_ticks(low, high))
     return Plot(board.columns[i], ticks, tuple(mark(row) for row in board.rows))
 
 
@@ -95,7 +115,7 @@ def _domain(board: Board, i: int) -> tuple[float, float]:
     return low, high
 
 
-def _ticks(low: float, high: float) -> list[tuple[float, str]]:
+def nice_ticks(low: float, high: float) -> list[tuple[float, str]]:
     """Two to six round numbers between `low` and `high`, low < high, with their labels."""
     step = 10.0 ** math.floor(math.log10((high - low) / 2))
     step *= next((m for m in (5, 2) if (high - low) / (step * m) >= 2.3), 1)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from curate.video import write_video
 from leaderboard.records import (
     SCHEMA_VERSION,
     DatasetInfo,
@@ -118,8 +119,22 @@ def make_run(
     return folder
 
 
-def make_preview(folder: Path, pair: int = 0, hue: int = 0, frames: Sequence[int] = (0, 2, 4)) -> PreviewInfo:
-    """Small JPEG frames of one pair in `folder`, and their description."""
+def make_still(folder: Path, pair: int, frame: int) -> dict[str, Any]:
+    """JPEG frames of one moment in `folder`, and their description as in a record."""
+    sides = {}
+    for i, side in enumerate(("source", "driving", "output", "truth")):
+        path = folder / "previews" / f"worst-{pair}-{frame}-{side}.jpg"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (32, 32), (60 * i, 20 * pair, 10 * frame)).save(path)
+        sides[side] = f"previews/{path.name}"
+    return {"pair_id": f"pair-{pair}", "frame": frame, **sides}
+
+
+def make_preview(
+    folder: Path, pair: int = 0, hue: int = 0, frames: Sequence[int] = (0, 2, 4), video_frames: Sequence[int] = ()
+) -> PreviewInfo:
+    """Small JPEG frames of one pair in `folder`, videos of 25 frames per second where `video_frames` says which frames
+    of the clip they show, and their description."""
 
     def save(name: str, shade: int) -> str:
         path = folder / "previews" / name
@@ -129,7 +144,21 @@ def make_preview(folder: Path, pair: int = 0, hue: int = 0, frames: Sequence[int
         Image.fromarray(image.astype(np.uint8)).save(path)
         return f"previews/{name}"
 
+    def film(name: str, shade: int) -> str:
+        pictures = [np.full((64, 64, 3), (shade + 3 * frame) % 256, np.uint8) for frame in video_frames]
+        write_video(folder / "previews" / name, pictures, 25)
+        return f"previews/{name}"
+
+    videos: dict[str, Any] = {}
+    if video_frames:
+        videos = {
+            "driving_video": film(f"{pair}-driving.mp4", 40 * pair),
+            "output_video": film(f"{pair}-output.mp4", hue),
+            "video_frames": tuple(video_frames),
+            "fps": 25.0,
+        }
     return PreviewInfo(
+        **videos,
         pair_id=f"pair-{pair}",
         source_clip=f"clip-{pair}",
         driving_clip=f"clip-{pair}",

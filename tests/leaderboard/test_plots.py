@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import leaderboard
-from leaderboard.plots import _ticks, plots
+from leaderboard.plots import nice_ticks, plots
 from leaderboard.records import Sample
 from leaderboard.standings import boards
 from tests.leaderboard.factory import make_run
@@ -53,7 +53,7 @@ def test_ticks_are_few_round_inside_and_distinct(low, width):
     high = low + width
     if high - low < 1e-9 * max(abs(low), abs(high)):
         return
-    ticks = _ticks(low, high)
+    ticks = nice_ticks(low, high)
     assert 2 <= len(ticks) <= 6
     assert all(low - width * 1e-6 <= at <= high + width * 1e-6 for at, _ in ticks)
     labels = [text for _, text in ticks]
