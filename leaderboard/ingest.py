@@ -121,7 +121,9 @@ def ingest_run(store: Store, folder: Path) -> bool:
     rows = {
         "runs": [_run_row(record, folder) | {"record": text, "record_sha256": digest}],
         "metrics": _metric_rows(record, folder),
-        "evaluators": [{"key": key, **network.model_dump()} for key, network in record.evaluators.items()],
+        "evaluators": [
+            {"key": key, **network.model_dump(exclude={"source"})} for key, network in record.evaluators.items()
+        ],
         "scores": [vars(score) for score in scores],
         "previews": [
             {"ordinal": i, **preview.model_dump(exclude=_NOT_COLUMNS)} for i, preview in enumerate(record.previews)
