@@ -79,6 +79,7 @@ def run(context: click.Context, /, as_json: bool, out: Path, **options: Any) -> 
 @click.option("--steps", type=click.IntRange(1), help="How long.  [default: the recipe's]")
 @click.option("--batch", type=click.IntRange(1), help="Rows of a step, in each process.  [default: the recipe's]")
 @click.option("--accumulate", type=click.IntRange(1), default=1, show_default=True, help="Compute a batch in N parts.")
+@click.option("--start", help="Weights that training starts from: a file, a folder of `bench train`, a name.")
 @click.option("--resume", is_flag=True, help="Go on with the run in OUT.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the first weights and the order of frames.")
 @click.option("--device", default="cpu", show_default=True, help="Where to train: cpu or cuda.")

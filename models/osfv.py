@@ -219,7 +219,10 @@ class HeadEstimator(PoseEstimator):
 
     def motion(self, image: Tensor) -> Motion:
         """Poses and expressions of images [B, 3, H, W] in [0, 1]."""
-        found = self(image)
+        return self.read(self(image))
+
+    def read(self, found: dict[str, Tensor]) -> Motion:
+        """The same from what `forward` gives."""
         angles = torch.stack([degrees(found[name]) for name in ("yaw", "pitch", "roll")], dim=-1)
         return Motion(angles, self.rotation(angles), found["t"], found["delta"])
 

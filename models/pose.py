@@ -61,7 +61,11 @@ def turn(axis: str, radians: Tensor) -> Tensor:
 
 def hopenet_to_camera(angles: Tensor) -> Tensor:
     """This project's angles [..., 3] of heads for which Hopenet's are given."""
-    m = rotation(angles, "hopenet")
+    return camera_angles(rotation(angles, "hopenet"))
+
+
+def camera_angles(m: Tensor) -> Tensor:
+    """This project's angles [..., 3] in degrees of rotation matrices [..., 3, 3]: undoes `rotation`."""
     yaw = torch.atan2(m[..., 2, 0], torch.hypot(m[..., 0, 0], m[..., 1, 0]))
     pitch = torch.atan2(-m[..., 2, 1], m[..., 2, 2])
     roll = torch.atan2(m[..., 1, 0], m[..., 0, 0])
@@ -79,8 +83,12 @@ def camera_to_hopenet(angles: Tensor) -> Tensor:
 
 def degrees(logits: Tensor) -> Tensor:
     """Angles [...] from logits [..., 66]: the mean of bins of 3 degrees, the first at -99 (Hopenet, section 3.2)."""
-    number = torch.arange(logits.shape[-1], dtype=torch.float32, device=logits.device)
-    return (unrounded(logits).softmax(-1) * number).sum(-1) * BIN_DEGREES + FIRST_BIN
+    return (unrounded(logits).softmax(-1) * bin_degrees(logits.shape[-1], logits.device)).sum(-1)
+
+
+def bin_degrees(count: int = BINS, device: torch.device | None = None) -> Tensor:
+    """The angles [count] that bins stand for."""
+    return torch.arange(count, dtype=torch.float32, device=device) * BIN_DEGREES + FIRST_BIN
 
 
 class PoseEstimator(nn.Module):

@@ -13,7 +13,7 @@ from baselines.losses.adversarial import (
     relativistic_generator,
 )
 from baselines.losses.equivariance import RandomWarp, equivariance_jacobian, equivariance_value
-from baselines.losses.keypoints import deformation_prior, head_pose, keypoint_prior
+from baselines.losses.keypoints import deformation_prior, head_pose, head_pose_bins, keypoint_prior
 from baselines.losses.latent import identity, w_norm
 from baselines.losses.perceptual import perceptual
 from baselines.losses.pixels import pyramid_gradient, pyramid_l1
@@ -26,6 +26,7 @@ __all__ = [
     "equivariance_value",
     "feature_matching",
     "head_pose",
+    "head_pose_bins",
     "hinge_discriminator",
     "hinge_generator",
     "identity",

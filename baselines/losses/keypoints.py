@@ -28,6 +28,17 @@ def head_pose(angles: Tensor, target: Tensor) -> Tensor:
     return (angles - target).abs().sum(1).mean()
 
 
+def head_pose_bins(logits: Tensor, target: Tensor, bins: Tensor, spread: float = 6.0) -> Tensor:
+    """Cross-entropy of logits [B, 3, N] with a Gaussian (standard deviation `spread`, degrees) about the angles [B, 3],
+    summed over yaw, pitch and roll; `bins` [N] are the bins' angles.
+
+    Hopenet (Ruiz, Chong and Rehg, CVPRW 2018, arXiv 1710.00925, section 3.2) learns from bins too, one for each angle:
+    the mean over all bins alone tells a network that begins with equal bins little.
+    """
+    wanted = (-(target[..., None] - bins).square() / (2 * spread**2)).softmax(-1)
+    return -(wanted * logits.log_softmax(-1)).sum(-1).sum(1).mean()
+
+
 def deformation_prior(deformation: Tensor) -> Tensor:
     """L_Delta for expression deformations [B, K, 3]: the L1 norm of each row, so that they stay small."""
     return deformation.abs().flatten(1).sum(1).mean()

@@ -18,7 +18,7 @@ from baselines.training.batch import Batch, Networks
 from baselines.training.recipe import Recipe
 from models.hopenet import Hopenet
 from models.osfv import Generator, HeadEstimator, KeypointDetector, MultiScaleDiscriminator, VolumeGenerator
-from models.pose import hopenet_to_camera
+from models.pose import bin_degrees, hopenet_to_camera
 
 
 def prepare(networks: Networks, recipe: Recipe) -> None:
@@ -30,8 +30,8 @@ def prepare(networks: Networks, recipe: Recipe) -> None:
 def generator_losses(
     networks: Networks, batch: Batch, recipe: Recipe, rng: torch.Generator
 ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """Reconstruction (L_P), adversary (L_G), equivariance (L_E), keypoint prior (L_L), head pose (L_H), deformation
-    (L_Delta), each where the recipe has a weight for it."""
+    """Reconstruction (L_P), adversary (L_G), equivariance (L_E), keypoint prior (L_L), head pose (L_H; also by
+    bins), deformation (L_Delta), each where the recipe has a weight for it."""
     generator, detector = cast(VolumeGenerator, networks["generator"]), cast(KeypointDetector, networks["kp_detector"])
     source, driving = batch.source[:, 0], batch.driving[:, 0]
     warp = losses.RandomWarp.sample(len(driving), rng).to(driving.device)
@@ -40,13 +40,18 @@ def generator_losses(
     if "he_estimator" in networks:
         estimator = cast(HeadEstimator, networks["he_estimator"])
         canonical = detector(source)
-        motion = estimator.motion(driving)
+        seen = estimator(driving)
+        motion = estimator.read(seen)
         kp_source, kp_driving, kp_warped = (
             one.keypoints(canonical) for one in (estimator.motion(source), motion, estimator.motion(warped))
         )
+        logits = torch.stack([seen[name] for name in ("yaw", "pitch", "roll")], dim=1)
         found |= terms.weighted(
             recipe,
             head_pose=lambda: losses.head_pose(motion.angles, _pose(networks, batch, estimator)),
+            head_pose_bins=lambda: losses.head_pose_bins(
+                logits, _pose(networks, batch, estimator), bin_degrees(device=logits.device)
+            ),
             deformation=lambda: losses.deformation_prior(motion.deformation),
         )
     else:  # direct keypoints

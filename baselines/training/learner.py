@@ -62,9 +62,11 @@ class Learner:
             settings: Optimiser = getattr(self.recipe, name)
             optimiser.param_groups[0]["lr"] = settings.learning_rate * factor
 
-    def step(self, number: int, batches: Sequence[Batch], stop: bool = False) -> tuple[dict[str, float], Tensor, bool]:
-        """One step on micro-batches whose gradients add up; gives the losses, the last prediction, and whether any
-        process was asked to stop.
+    def step(
+        self, number: int, batches: Sequence[Batch], stop: bool = False
+    ) -> tuple[dict[str, float], Tensor | None, bool]:
+        """One step on micro-batches whose gradients add up; gives the losses, the last prediction (None
+        of an objective that makes no picture), and whether any process was asked to stop.
 
         Raises `NotFinite` before any weight has changed.
         """
@@ -85,7 +87,7 @@ class Learner:
                 _add(told, losses, len(batches))
         values, stopped = self._agreed(told, stop)
         self._move(values)
-        return values, outputs["prediction"], stopped
+        return values, outputs.get("prediction"), stopped
 
     def _seeded(self, step: int, micro: int) -> torch.Generator:
         """Random numbers of a micro-batch depend on seed, step and place alone, also those of layers (dropout)."""
@@ -144,7 +146,8 @@ def _adam(parameters: list[nn.Parameter], settings: Optimiser) -> torch.optim.Ad
 
 
 def _pairs(average: nn.Module, network: nn.Module) -> Iterable[tuple[Tensor, Tensor]]:
-    return zip(average.state_dict().values(), network.state_dict().values(), strict=True)
+    """What is averaged, each tensor once, also where it has two names."""
+    return zip(*((*one.parameters(), *one.buffers()) for one in (average, network)), strict=True)
 
 
 def _add(told: dict[str, Tensor], losses: Mapping[str, Tensor], shares: int) -> None:

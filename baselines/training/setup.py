@@ -13,6 +13,7 @@ from torch import nn
 
 import models
 from baselines import check_preset, model_class
+from baselines.checkpoint import fill, find, read
 from baselines.training.batch import Networks
 from baselines.training.data import Clips, Decoder, FrameReader, open_clips
 from baselines.training.distributed import Group
@@ -38,6 +39,7 @@ class Options:
     precision: str | None = None
     workers: int | None = None  # processes that read frames; None: none for frames from a cache file, else two
     compiled: bool = False  # torch.compile
+    start: str | Path | None = None  # a checkpoint of the model, whose networks training starts from
     resume: bool = False
     wandb: bool = False
     cache: Path | None = None  # folder for frames and extras; None: below the run's
@@ -64,6 +66,7 @@ class Setup:
     clips: Clips
     extras: Extras
     learner: Learner
+    start: str | None = None  # sha256 of the checkpoint that it starts from
 
 
 def find_recipe(name: str, options: Options) -> Recipe:
@@ -92,6 +95,7 @@ def set_up(name: str, dataset_root: Path, cache: Path, options: Options, aids: A
     clips = open_clips(dataset_root, recipe.resolution, max(2, recipe.shots + recipe.frames))
     device = torch.device(options.device)
     networks = _networks(recipe, objective, aids, options.seed)
+    start = _start_from(options.start, name, recipe, networks) if options.start is not None else None
     for network in networks.values():
         _channels_last(network.to(device, torch.get_default_dtype()))
         if options.compiled:
@@ -101,7 +105,7 @@ def set_up(name: str, dataset_root: Path, cache: Path, options: Options, aids: A
     precision = options.precision or recipe.precision
     learner = Learner(recipe, objective, networks, device, options.seed, group, precision)
     steps = options.steps or recipe.steps_for(len(clips.chosen), batch * group.world)
-    return Setup(name, recipe, steps, batch, clips, Extras(clips, recipe.needs, cache, aids.open_maker), learner)
+    return Setup(name, recipe, steps, batch, clips, Extras(clips, recipe.needs, cache, aids.open_maker), learner, start)
 
 
 def workers_for(options: Options, reader: FrameReader) -> int:
@@ -135,6 +139,16 @@ def _networks(recipe: Recipe, objective: ModuleType, aids: Aids, seed: int) -> N
             raise TrainingError(f"recipe {recipe.name} asks the network {judge!r}, which is not at hand")
         networks[judge] = aids.judges[judge]().eval().requires_grad_(False)
     return networks
+
+
+def _start_from(checkpoint: str | Path, name: str, recipe: Recipe, networks: Networks) -> str:
+    """Put those networks of a checkpoint that the recipe trains in place of fresh ones; gives the file's sha256."""
+    found = read(find(name, recipe.preset, checkpoint), name)
+    shared = {part: networks[part] for part in (*recipe.parts, *recipe.discriminators) if part in found.state}
+    if not shared:
+        raise TrainingError(f"{found.path} holds none of the networks that recipe {recipe.name} trains")
+    fill(shared, found)
+    return found.sha256
 
 
 def _channels_last(network: nn.Module) -> None:

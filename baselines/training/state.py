@@ -52,11 +52,11 @@ def restore(out: Path, run: Mapping[str, Any], learner: Learner) -> Progress:
         return Progress()
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-        different = [key for key, value in run.items() if state["run"][key] != value]
+        different = [key for key, value in run.items() if state["run"].get(key) != value]
         if different:
             raise TrainingError(
                 f"{out} holds another run: "
-                + ", ".join(f"{key} {state['run'][key]}, not {run[key]}" for key in different)
+                + ", ".join(f"{key} {state['run'].get(key)}, not {run[key]}" for key in different)
             )
         for name in _learning(learner):
             learner.networks[name].load_state_dict(state["networks"][name])

@@ -85,7 +85,7 @@ def train(
                 progress = Progress(step, progress.seconds + seconds, progress.waited + waited)
                 log.write(step, {**losses, "seconds": round(seconds, 4), "waited": round(waited, 4)})
                 last = stop or step == setup.steps
-                if alone and (last or step % options.strip_every == 0):
+                if alone and prediction is not None and (last or step % options.strip_every == 0):
                     write_strip(out / SAMPLES / f"{step:07}.png", taken[-1], prediction)
                 if alone and (last or step % options.save_every == 0):
                     log.flush()
@@ -126,6 +126,7 @@ def _identity(setup: Setup, options: Options) -> dict[str, Any]:
         "accumulate": options.accumulate,
         "processes": setup.learner.group.world,
         "precision": setup.learner.precision,
+        "start": setup.start,
         "frames": setup.clips.fingerprint,
     }
 

@@ -1,5 +1,7 @@
 """Losses against the authors' code on seeded weights, automatic differentiation and plain loops."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +11,7 @@ import models
 from baselines import losses
 from baselines.losses import RandomWarp, equivariance_jacobian, equivariance_value, pyramid_gradient, pyramid_l1
 from baselines.losses.perceptual import FOMM_SCALES, shrink
+from models.pose import bin_degrees, degrees
 from models.vgg import VGG19, VGGFace
 
 
@@ -80,6 +83,27 @@ def test_the_keypoint_losses_of_osfv_are_those_of_public_code(golden):
     for suffix, name in (("antialias", "loss_headpose"), ("no_antialias", "loss_headpose_no_antialias")):
         judged = arrays[f"hopenet_degrees_{suffix}"][None]
         stored.check(name, 20 * losses.head_pose(pose, judged)[None])
+
+
+def test_bins_of_head_pose_against_a_plain_loop():
+    logits, target = 4 * noise(2, 3, 66), 60 * noise(2, 3, seed=1) - 30
+    bins = bin_degrees()
+    expected = 0.0
+    for row in range(2):
+        for angle in range(3):
+            wanted = [math.exp(-((float(target[row, angle]) - (3 * i - 99)) ** 2) / 72) for i in range(66)]
+            scores = logits[row, angle].double().exp()
+            for i in range(66):
+                expected -= wanted[i] / sum(wanted) * math.log(float(scores[i] / scores.sum())) / 2
+    assert float(losses.head_pose_bins(logits, target, bins)) == pytest.approx(expected, rel=1e-5)
+
+
+def test_bins_of_head_pose_are_least_at_the_angles():
+    target = torch.tensor([[30.0, -12.5, 4.0]])
+    best = (-(target[..., None] - bin_degrees()).square() / 72).requires_grad_()
+    losses.head_pose_bins(best, target, bin_degrees()).backward()
+    torch.testing.assert_close(best.grad, torch.zeros_like(best), atol=1e-6, rtol=0)
+    torch.testing.assert_close(degrees(best.detach()), target, atol=0.01, rtol=0)
 
 
 def test_adversarial_losses_against_plain_formulas():

@@ -64,7 +64,15 @@ def fall(seen, name):
 
 def test_the_losses_fall(networks, batch, recipe):
     seen = train(networks, batch, recipe)
-    assert set(seen[0]) == {"pixels", "gradients", "equivariance", "keypoint_prior", "head_pose", "deformation"}
+    assert set(seen[0]) == {
+        "pixels",
+        "gradients",
+        "equivariance",
+        "keypoint_prior",
+        "head_pose",
+        "head_pose_bins",
+        "deformation",
+    }
     assert fall(seen, "pixels") < 0.7
     assert fall(seen, "head_pose") < 0.7
     assert fall(seen, "keypoint_prior") < 0.9
