@@ -122,7 +122,8 @@ def ingest_run(store: Store, folder: Path) -> bool:
         "runs": [_run_row(record, folder) | {"record": text, "record_sha256": digest}],
         "metrics": _metric_rows(record, folder),
         "evaluators": [
-            {"key": key, **network.model_dump(exclude={"source"})} for key, network in record.evaluators.items()
+            {"key": key, **network.model_dump(include={"name", "sha256", "licence"})}
+            for key, network in record.evaluators.items()
         ],
         "scores": [vars(score) for score in scores],
         "previews": [
