@@ -21,6 +21,7 @@ _REGISTRY = {
     "bilayer-enhanced": "baselines.bilayer_enhanced:BilayerEnhanced",
     "fomm": "baselines.fomm:Fomm",
     "fomm-l": "baselines.fomm_l:FommL",
+    "fs-vid2vid": "baselines.fs_vid2vid:FsVid2vid",
     "marionette": "baselines.marionette:Marionette",
     "marionette-lt": "baselines.marionette_lt:MarionetteLT",
     "osfv": "baselines.osfv:Osfv",

@@ -78,11 +78,14 @@ def save(
 
 def save_state(path: Path, state: Mapping[str, State], about: Mapping[str, str], *, half: bool = False) -> None:
     """As `save`, of tensors by network and name; `about` is what the file says of itself."""
-    metadata, tensors = dict(about), {}
+    metadata, tensors, places = dict(about), {}, set()
     for part, network in state.items():
         for name, tensor in network.items():
-            kept = tensor.half() if half and tensor.is_floating_point() else tensor
-            tensors[f"{part}.{name}"] = kept.cpu().contiguous()
+            kept = (tensor.half() if half and tensor.is_floating_point() else tensor).cpu().contiguous()
+            if kept.data_ptr() in places:  # a tensor with two names, which the format has no way to share
+                kept = kept.clone()
+            places.add(kept.data_ptr())
+            tensors[f"{part}.{name}"] = kept
     content = serialise(tensors, metadata)
     length = int.from_bytes(content[:8], "little")
     header = json.loads(content[8 : 8 + length])

@@ -44,7 +44,7 @@ class Config:
     warped_levels: int = 2  # levels, the largest first, that warped pictures modulate
     attention: bool = False  # references are mixed by attention; without it there can be but one
     attention_downs: int = 2  # halvings before they are mixed
-    composed: bool = False  # the picture is put together with the warped ones by the occlusion maps (equation 2)
+    composed: bool = False  # the occlusion maps put the picture together with the warped ones too (equation 2)
     flow_width: int = 32
     flow_downs: int = 3
     flow_blocks: int = 6
@@ -177,10 +177,12 @@ class Generator(nn.Module):
 
         Gives `prediction` [B, 3, H, W] in [0, 1], `pre_tanh`, what of the main branch goes through tanh, and lists for
         (reference, frame before), the latter None without one: `fake_flow_maps`, `fake_occlusion_masks` and
-        `warped_images`, in [0, 1].
+        `warped_images`, in [0, 1]; `chosen_reference` [B], which one was warped; and what was encoded.
         """
         self._check(label, references, previous)
-        generated, image, ref_label = self._chosen(label, references)
+        generated, chosen = self._chosen(label, references)
+        place = (torch.arange(len(label), device=label.device), chosen)
+        image, ref_label = references.images[place], references.labels[place]
         maps = self.weight_generator.label_embedding(label, generated.embedding)
         sides: list[_Side | None] = [
             self._warped(self.flow_network_ref, self.ref_image_embedding, label, ref_label, image)
@@ -203,7 +205,7 @@ class Generator(nn.Module):
         before_tanh = self.conv_img(activated(x))
         picture = before_tanh.tanh()
         if self.config.composed:
-            for side in filter(None, sides):
+            for side in filter(None, reversed(sides)):  # the reference last, so that errors do not add up over frames
                 picture = side.occlusion * picture + (1 - side.occlusion) * side.image
         return {
             "prediction": (picture + 1) / 2,
@@ -211,21 +213,21 @@ class Generator(nn.Module):
             "fake_flow_maps": [None if side is None else side.flow for side in sides],
             "fake_occlusion_masks": [None if side is None else side.occlusion for side in sides],
             "warped_images": [None if side is None else (side.image + 1) / 2 for side in sides],
+            "chosen_reference": chosen,
             "encoded_reference": generated.start,
             "encoded_label": maps,
         }
 
-    def _chosen(self, label: Tensor, references: References) -> tuple[Generated, Tensor, Tensor]:
-        """Weights, and the image and label of the reference that is warped: the one that is attended to most."""
+    def _chosen(self, label: Tensor, references: References) -> tuple[Generated, Tensor]:
+        """Weights, and the number [B] of the reference that is warped: the one that is attended to most."""
         if references.generated is not None:
-            return references.generated, references.images[:, 0], references.labels[:, 0]
+            return references.generated, torch.zeros(len(label), dtype=torch.long, device=label.device)
         shots = references.images.shape[1]
         mixed = mix(self.weight_generator.attend("query", label), references.keys, references.values)
         shares = mixed[..., -shots:].mean(1)
         height, width = (size // 2**self.config.attention_downs for size in label.shape[2:])
         image_map, label_map = mixed[..., :-shots].mT.reshape(len(label), -1, height, width).chunk(2, dim=1)
-        best = (torch.arange(len(label), device=label.device), shares.argmax(dim=1))
-        return self.weight_generator.finish(image_map, label_map), references.images[best], references.labels[best]
+        return self.weight_generator.finish(image_map, label_map), shares.argmax(dim=1)
 
     def _warped(self, network: nn.Module, embedding: nn.Module, label: Tensor, other: Tensor, image: Tensor) -> _Side:
         flow, occlusion = network(torch.cat([label, other, image], dim=1))

@@ -107,7 +107,8 @@ def test_references_are_mixed_by_what_their_labels_have_in_common(generator):
     mixed = [(share @ one.flatten(2).mT.flatten(0, 1)).T.unflatten(1, (8, 8))[None] for one in (image_map, label_map)]
     start = weights.finish(*mixed).start
     torch.testing.assert_close(found["encoded_reference"], start, atol=1e-5, rtol=1e-5)
-    best = share.unflatten(1, (3, 64)).sum((0, 2)).argmax()
+    best = int(found["chosen_reference"])
+    assert best == share.unflatten(1, (3, 64)).sum((0, 2)).argmax()
     warped = warp(images[0, best][None], found["fake_flow_maps"][0])
     torch.testing.assert_close(found["warped_images"][0], warped, atol=1e-5, rtol=0)
 
@@ -183,7 +184,8 @@ def test_composed_pictures_are_equation_2():
     with torch.no_grad():
         found = made(composed=True)["net_G"].eval()(label, labels, images, before())
     picture = (found["pre_tanh"].tanh() + 1) / 2
-    for share, warped in zip(found["fake_occlusion_masks"], found["warped_images"], strict=True):
+    masks, images = (found[name][::-1] for name in ("fake_occlusion_masks", "warped_images"))
+    for share, warped in zip(masks, images, strict=True):
         picture = share * picture + (1 - share) * warped
     torch.testing.assert_close(found["prediction"], picture, atol=1e-5, rtol=0)
 

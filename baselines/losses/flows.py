@@ -1,0 +1,29 @@
+"""Losses on flows [B, 2, H, W], offsets (x, y) in pixels to where is looked, and on their occlusion maps."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def occlusion(share: Tensor, warped: Tensor, target: Tensor) -> Tensor:
+    """An occlusion map [B, 1, H, W] should be 0 where the warped image fits and 1 where it does not (fs-vid2vid).
+
+    mean (c o + (1 - c) (1 - o)), the trust c being 1 less the summed difference of the images in [-1, 1], at least 0;
+    c itself is not learnt. Images are [B, 3, H, W] in [0, 1].
+    """
+    trust = (1 - 2 * (warped - target).detach().abs().sum(1, keepdim=True)).clamp(min=0)
+    return (trust * share + (1 - trust) * (1 - share)).mean()
+
+
+def landmark_flow(flow: Tensor, points: Tensor, others: Tensor) -> Tensor:
+    """Mean |f(p) - (q - p)| in pixels of landmarks p [B, N, 2] and the same ones q in the image that is looked up.
+
+    Coordinates are pixels of the flow's size, integers at pixel centres. It stands where the authors have a flow
+    network as a teacher; where that sees every pixel, this sees the landmarks alone.
+    """
+    height, width = flow.shape[2:]
+    reach = torch.tensor([(width - 1) / 2, (height - 1) / 2], dtype=flow.dtype, device=flow.device)
+    found = F.grid_sample(flow, (points / reach - 1)[:, None], padding_mode="border", align_corners=True)
+    return F.l1_loss(found[:, :, 0].mT, others - points)
