@@ -39,7 +39,8 @@ def prepare(networks: Networks, recipe: Recipe) -> None:
 def generator_losses(
     networks: Networks, batch: Batch, recipe: Recipe, rng: torch.Generator
 ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """What `terms.reconstruction` has; "warp", "occlusion" and "landmark_flow", means over all warped images; with a
+    """What `terms.reconstruction` has; "drawn", pixels on a pyramid of what the main branch draws, before warped images
+    are put over it; "warp", "occlusion" and "landmark_flow", means over all warped images; with a
     discriminator also "adversarial" and "feature_matching", means over its sizes.
 
     Outputs prediction [B, T, 3, R, R]; and, of the B * T frames, label, and label and image of the warped reference.
@@ -49,11 +50,12 @@ def generator_losses(
     labels = _drawn(batch.driving_extras["landmarks68"], side)
     references = generator.encode_references(_drawn(batch.source_extras["landmarks68"], side), batch.source)
     every = torch.arange(rows, device=batch.source.device)
-    predictions, chosen, warps = [], [], []
+    predictions, drawn, chosen, warps = [], [], [], []
     previous: Previous | None = None
     for t in range(frames):
         found = generator.drive(labels[:, t], references, previous)
         predictions.append(found["prediction"])
+        drawn.append((found["pre_tanh"].tanh() + 1) / 2)
         chosen.append(found["chosen_reference"])
         points = batch.driving_extras["landmarks68"]
         others = [batch.source_extras["landmarks68"][every, chosen[-1]], points[:, t - 1]]
@@ -62,8 +64,9 @@ def generator_losses(
             for number in range(1 if previous is None else 2)
         ]
         previous = Previous(labels[:, t], found["prediction"].detach())
-    prediction = torch.stack(predictions, dim=1)
-    weighted = terms.reconstruction(networks, prediction.flatten(0, 1), batch.driving.flatten(0, 1), recipe)
+    prediction, target = torch.stack(predictions, dim=1), batch.driving.flatten(0, 1)
+    weighted = terms.reconstruction(networks, prediction.flatten(0, 1), target, recipe)
+    weighted |= terms.weighted(recipe, drawn=lambda: losses.pyramid_l1(torch.stack(drawn, dim=1).flatten(0, 1), target))
     weighted |= {name: torch.stack([one[name] for one in warps]).mean() for name in warps[0]}
     place = (every[:, None], torch.stack(chosen, dim=1))
     references_seen = (references.labels[place].flatten(0, 1), batch.source[place].flatten(0, 1))

@@ -17,7 +17,7 @@ from tests.baselines.squares import squares
 from tests.models.test_fs_vid2vid import TINY
 
 SIDE = 32
-WEIGHTS = {"pixels": 10.0, "warp": 10.0, "occlusion": 0.2, "landmark_flow": 0.5}
+WEIGHTS = {"pixels": 10.0, "warp": 10.0, "occlusion": 0.2, "landmark_flow": 0.5, "drawn": 5.0}
 JUDGED = {"adversarial": 1.0, "feature_matching": 10.0}
 
 
