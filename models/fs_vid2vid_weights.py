@@ -1,8 +1,9 @@
 """fs-vid2vid's weight generation module E (section 3.1 of the paper): a person's images give weights to the generator.
 
 Reference images and their labels are encoded apart. Several references become one by attention over where their labels
-are like the wanted one (E_A). From the deepest map up, images and labels are then multiplied into matrices c x c, whose
-rows make, through small networks (E_P), the weights of the label's embedding and of the SPADE layers.
+are like the wanted one (E_A). From the deepest map on, which is not enlarged again, images and labels are multiplied
+into a matrix c x c for each level, whose rows make, through small networks (E_P), the weights of the label's embedding
+and of the SPADE layers.
 """
 
 from __future__ import annotations
@@ -73,6 +74,8 @@ class WeightGenerator(nn.Module):
                 setattr(self, f"ref_{kind}_down_{i}", block(a, b, 2))
                 setattr(self, f"ref_{kind}_up_{i}", block(b, a))
         for i, (a, b) in enumerate(pairwise(widths[: generated + 1])):
+            if 2 * a * (a + 1) % b:
+                raise ValueError(f"widths: {a} and {b}: weights for {a} channels cannot come from {b} equal rows")
             sizes = {"spade_0": 2 * (a + 1), "spade_1": a * 2 * (a + 1) // b, "spade_s": 2 * (a + 1)}
             for name, out in {**sizes, "spade_e": 9 * a + 1}.items():
                 layers = [*(LinearBlock(b, b) for _ in range(hidden_layers)), LinearBlock(b, out, active=False)]
@@ -96,7 +99,7 @@ class WeightGenerator(nn.Module):
         """`Generated` from maps of `encode`, of one reference or mixed ones."""
         image_maps = [self._down("ref_img", image_map, self.mixed_at, self.depth)]
         label_maps = [self._down("ref_label", label_map, self.mixed_at, self.depth)]
-        for i in reversed(range(1, self.depth)):  # the last doubling of the published layout, to full size, is not used
+        for i in reversed(range(1, self.depth)):  # channels become fewer, the size stays; nobody asks for level 0
             image_maps.append(self.get_submodule(f"ref_img_up_{i}")(image_maps[-1]))
             label_maps.append(self.get_submodule(f"ref_label_up_{i}")(label_maps[-1]))
         by_level = list(zip(reversed(image_maps), reversed(label_maps), strict=True))  # of levels 1, 2, ...

@@ -266,6 +266,11 @@ def test_without_attention_there_is_no_mixing():
         made()["net_G"](label, labels, images)
 
 
+def test_widths_must_share_the_weights_out():
+    with pytest.raises(ValueError, match="widths: 4 and 7: weights for 4 channels cannot come from 7 equal rows"):
+        made(max_width=7)
+
+
 @pytest.mark.parametrize(
     ("label", "labels", "images", "message"),
     [
