@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.layers import coordinate_grid
+from models.layers import coordinate_grid, unrounded
 
 SLOPE = 0.2  # of every leaky ReLU
 
@@ -40,10 +40,11 @@ def warp(images: Tensor, flow: Tensor) -> Tensor:
 
     Bilinear; beyond the border the border goes on.
     """
+    flow = unrounded(flow)
     height, width = images.shape[2:]
     reach = torch.tensor([(width - 1) / 2, (height - 1) / 2], dtype=flow.dtype, device=flow.device)
     places = coordinate_grid(height, width, flow) + flow.permute(0, 2, 3, 1) / reach
-    return F.grid_sample(images, places, padding_mode="border", align_corners=True)
+    return F.grid_sample(images.to(flow.dtype), places, padding_mode="border", align_corners=True)
 
 
 class ConvBlock(nn.Module):

@@ -295,3 +295,12 @@ def test_a_frame_before_of_another_size_is_named(generator):
     label, labels, images = inputs()
     with pytest.raises(InputError, match=r"previous.image: expected shape \[1, 3, 32, 32\], got \[1, 3, 16, 16\]"):
         generator(label, labels, images, Previous(label, torch.rand(1, 3, 16, 16)))
+
+
+def test_a_warp_keeps_its_places_exact_at_half_precision():
+    image = torch.rand(1, 1, 1, 512)
+    flow = torch.zeros(1, 2, 1, 512)
+    flow[:, 0] = 2.5
+    found = warp(image.bfloat16(), flow.bfloat16())
+    expected = warp(image, flow)
+    assert (found - expected).abs().max() < 0.01
