@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.evaluators.suite import IN_ORDER
+
 if TYPE_CHECKING:
     from bench.evaluators.suite import Suite
     from curate.perception.interface import Frames
 
-KEPT = 256 << 20  # bytes of features that are kept, the oldest dropped first
+KEPT = 512 << 20  # bytes of features that are kept, the oldest dropped first
 
 Seen = dict[str, NDArray[np.float32]]  # kind (an attribute of `bench.evaluators.suite.Observation`) -> features
 
@@ -37,7 +39,8 @@ class Features:
         if not kinds:
             return {}
         start = time.perf_counter()
-        kinds = sorted(kinds)
+        in_order = {kind: self._clip(frames, kind) for kind in kinds if kind in IN_ORDER}
+        kinds = sorted(set(kinds) - IN_ORDER)
         keys = [blake2b(frame.tobytes(), digest_size=16).digest() for frame in frames]
         lacking: dict[tuple[str, ...], dict[bytes, int]] = {}  # kinds -> where frames are that lack just these
         for i, key in enumerate(keys):
@@ -46,10 +49,19 @@ class Features:
                 lacking.setdefault(unseen, {}).setdefault(key, i)
         for unseen, places in lacking.items():
             self._look(frames[list(places.values())], list(places), unseen)
-        found = {kind: np.stack([self._kept[key][kind] for key in keys]) for kind in kinds}
+        found = in_order | {kind: np.stack([self._kept[key][kind] for key in keys]) for kind in kinds}
         self._forget()
         self.seconds += time.perf_counter() - start
         return found
+
+    def _clip(self, frames: Frames, kind: str) -> NDArray[np.float32]:
+        """What is seen in all frames as they follow each other."""
+        key = blake2b(f"{kind} {frames.shape}".encode() + frames.tobytes(), digest_size=16).digest()
+        if kind not in self._kept.get(key, ()):
+            seen: NDArray[np.float32] = getattr(self._suite.observe(frames), kind)
+            self._kept.setdefault(key, {})[kind] = seen
+            self._bytes += seen.nbytes
+        return self._kept[key][kind]
 
     def _look(self, frames: Frames, keys: list[bytes], kinds: tuple[str, ...]) -> None:
         observation = self._suite.observe(frames)

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from baselines.interface import Reenactor
 from bench.drive import PairFailed, drive, undrivable
-from bench.evaluators.suite import WHOLE_FRAME, Suite, metric_id
+from bench.evaluators.suite import WHOLE_FRAME, Suite
 from bench.features import Features
 from bench.metrics.base import Aspect, Metric
 from bench.pair_reader import PairView
 from bench.run_folder import Preview
-from bench.scoring import Look, Outcome, SetScore, score
+from bench.scoring import Look, MeanScore, Outcome, SetScore, score, score_clip
 from bench.stills import WorstFrames
 from bench.tasks.base import Pair, Reference
 from leaderboard.records import MetricInfo, Sample
@@ -67,7 +67,10 @@ class Row:
         self._features = features
         self._kinds = kinds
         self._of_frames = [metric for metric in metrics if not metric.told]
-        self._sets = {metric.id: SetScore(metric) for metric in metrics if metric.of_sets is not None}
+        self._sets: dict[str, SetScore | MeanScore] = {
+            **{metric.id: SetScore(metric) for metric in metrics if metric.of_sets is not None},
+            **{metric.id: MeanScore(metric) for metric in metrics if metric.of_mean is not None},
+        }
         self._rendered = False
         if model.spec.name == TRUTH:
             self._rendered = any(reference.frames == "truth" for reference in references.values())
@@ -105,12 +108,17 @@ class Row:
         for metric in self._of_frames:
             if self._missing(pair, metric, len(view.indices)):
                 continue
-            reference = view.reference(self.references[metric.aspect].frames)
+            reference = view.reference(self._reference(metric).frames)
+            if metric.of_clip:
+                outcome = score_clip(metric, output, reference)
+                clip, person, name = pair.driving.clip_id, pair.source.person, self.name_of(metric)
+                self.samples.append(Sample(pair.id, clip, person, None, name, *outcome, n=len(view.indices)))
+                continue
             if metric.id in self._sets:
                 of_places = self._sets[metric.id].add(output, reference)
                 outcomes = {view.indices[i]: outcome for i, outcome in of_places.items()}
             else:
-                outcomes = dict(zip(view.indices, score(metric, output, reference), strict=True))
+                outcomes = dict(zip(view.indices, score(metric, output, reference, self._features), strict=True))
             self._add(pair, metric, outcomes)
             self.worst.offer(metric, pair, view, output, outcomes)
         self.seconds["metrics"] += time.perf_counter() - start
@@ -144,16 +152,25 @@ class Row:
                 id=self.name_of(metric),
                 unit=metric.unit,
                 higher_is_better=metric.higher_is_better,
-                description=f"{metric.description}; compared with: {self.references[metric.aspect].meaning}",
+                description=f"{metric.description}; compared with: {self._reference(metric).meaning}",
                 evaluators=self._networks(metric),
-                reference=self._asked[metric.aspect].frames or "",
+                reference=(metric.against or self._asked[metric.aspect].frames) or "",
             )
             for metric in self.metrics
         )
 
     def name_of(self, metric: Metric) -> str:
         """The metric's id in samples: with the suite where it needs networks."""
-        return metric.id if not metric.kinds else metric_id(metric.id, self._suite.name)
+        return metric.id_in(self._suite.name)
+
+    def _reference(self, metric: Metric) -> Reference:
+        """What a metric is compared with here: what it insists on, where there are such frames."""
+        asked = self.references[metric.aspect]
+        if not metric.against or asked.frames is None:
+            return asked
+        if metric.against == "driving" and self._asked.get("redirection") is not None:
+            return Reference(None, "nothing drives")
+        return Reference(metric.against, f"the {metric.against} frame")
 
     def _networks(self, metric: Metric) -> tuple[str, ...]:
         if not metric.kinds:
@@ -163,7 +180,7 @@ class Row:
 
     def _missing(self, pair: Pair, metric: Metric, frames: int) -> bool:
         """Whether this metric cannot be had here; if so, one sample says why for the whole pair of so many frames."""
-        reference = self.references[metric.aspect]
+        reference = self._reference(metric)
         reason = None if reference.frames else reference.meaning
         if reason is None:
             reason = next((self._suite.missing[kind] for kind in metric.kinds if kind in self._suite.missing), None)

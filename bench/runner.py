@@ -122,7 +122,9 @@ def measure(request: Request) -> list[Result]:
     run_folder.prepare(Path(request.out))
 
     # Each row's frames are judged, and the calibration rows' are the source and the truth, or else the driving frames.
-    looks = {"source": judged | driven, "driving": driven | (judged if truth is None else set()), "truth": judged}
+    always = {kind for metric in used if metric.against == "driving" for kind in metric.kinds} & judged
+    seen = judged if truth is None else always
+    looks = {"source": judged | driven, "driving": driven | seen, "truth": judged}
     reader = PairReader(dataset, task, features, looks, truth)
     with progress() as bar:
         item = bar.add_task(f"{task.protocol} {request.model}", total=len(pairs), note="")
@@ -220,7 +222,7 @@ def _kinds(
         for kind in sorted(needed & set(suite.missing)):
             raise MissingPrerequisite(f"model {model.spec.name} needs {kind}: {suite.missing[kind]}")
         driven |= needed
-    return kinds - set(suite.missing), driven
+    return kinds - set(suite.missing) - suite.wide, driven
 
 
 def _compare(pair: Pair, rows: Sequence[Row], reader: PairReader, request: Request, preview: int | None) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeVar
 
@@ -12,14 +12,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from bench.evaluators.suite import IN_ORDER
 from bench.metrics.base import Metric
 from bench.metrics.spread import Spread
 from curate.errors import UserError
 
 if TYPE_CHECKING:
+    from bench.features import Features
     from curate.perception.interface import Frames
 
 AT_ONCE = 16  # frames scored together: bounds memory, and no value depends on it
+WIDE_AT_ONCE = 4  # the same where a frame's features are up to 32 MB
 
 T = TypeVar("T", bound=np.generic)
 
@@ -57,14 +60,49 @@ def to_frames(images: Tensor) -> Frames:
     return (images.clamp(0, 1) * 255).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
 
 
-def score(metric: Metric, pred: Look, target: Look) -> list[Outcome]:
-    """The outcome of each of T frames. A face not found counts against the output, unless the reference has none."""
+def score(metric: Metric, pred: Look, target: Look, features: Features | None = None) -> list[Outcome]:
+    """The outcome of each of T frames. A face not found counts against the output, unless the reference has none.
+
+    `features` gives what the looks do not hold, for as many frames as are scored together.
+    """
     comparable, lost = _split(metric, pred, target)
     found: dict[int, Outcome] = dict(lost)
-    for i, value in zip(comparable.tolist(), _values(metric, pred, target, comparable), strict=True):
+    for i, value in zip(comparable.tolist(), _values(metric, pred, target, comparable, features), strict=True):
         capped = value if metric.ceiling is None else min(value, metric.ceiling)
         found[i] = (capped, "ok", None) if math.isfinite(capped) else (None, "failed", f"the value is {capped}")
     return [found[i] for i in range(len(pred.frames))]
+
+
+def score_clip(metric: Metric, pred: Look, target: Look) -> Outcome:
+    """The outcome of a pair's frames together: those in which both sides have a face."""
+    comparable, _ = _split(metric, pred, target)
+    if len(comparable) < 2:
+        return None, "failed", "fewer than two frames in which both sides have a face"
+    value = float(metric.function(*(_tensor(look.taken(comparable), metric) for look in (pred, target))))
+    return (value, "ok", None) if math.isfinite(value) else (None, "failed", f"the value is {value}")
+
+
+class MeanScore:
+    """A metric of the mean of all frames' values (`Metric.of_mean`) in the making."""
+
+    def __init__(self, metric: Metric) -> None:
+        self._metric = metric
+        self._values: list[float] = []  # added up once all are known: the sum depends on no order
+
+    def add(self, pred: Look, target: Look) -> dict[int, Outcome]:
+        """Take in T frames; gives the outcomes of those that have no value."""
+        comparable, lost = _split(self._metric, pred, target)
+        self._values.extend(_values(self._metric, pred, target, comparable))
+        return lost
+
+    def outcome(self) -> tuple[Outcome, int]:
+        """The outcome of all frames together, and how many they are."""
+        count = len(self._values)
+        if not count or self._metric.of_mean is None:
+            return (None, "failed", "no frame has a value"), count
+        value = self._metric.of_mean(math.fsum(self._values) / count)
+        value = value if self._metric.ceiling is None else min(value, self._metric.ceiling)
+        return ((value, "ok", None) if math.isfinite(value) else (None, "failed", f"the value is {value}")), count
 
 
 class SetScore:
@@ -73,33 +111,45 @@ class SetScore:
     def __init__(self, metric: Metric) -> None:
         self._metric = metric
         self._pred, self._target = Spread(), Spread()
+        self._frames = 0
 
     def add(self, pred: Look, target: Look) -> dict[int, Outcome]:
         """Take in T frames of either side; gives the outcomes of those that belong to no set: neither side counts
         them."""
         comparable, lost = _split(self._metric, pred, target)
+        self._frames += len(comparable)
+        if not len(comparable):
+            return lost
         for spread, look in ((self._pred, pred), (self._target, target)):
-            spread.add(_seen(look, self._metric)[comparable])
+            features = _seen(look, self._metric)[comparable]
+            if self._metric.vectors is not None:
+                features = self._metric.vectors(torch.from_numpy(features)).double().numpy()
+            if len(features):
+                spread.add(features)
         return lost
 
     def outcome(self) -> tuple[Outcome, int]:
         """The outcome of all frames together, and how many they are."""
-        count = self._pred.count
-        if count < 2 or self._metric.of_sets is None:
-            return (None, "failed", "a set needs two frames at least"), count
+        count = self._frames
+        if min(self._pred.count, self._target.count) < 2 or self._metric.of_sets is None:
+            what = "frames" if self._metric.vectors is None else "clips"
+            return (None, "failed", f"a set needs two {what} at least"), count
         value = self._metric.of_sets(self._pred, self._target)
         return ((value, "ok", None) if math.isfinite(value) else (None, "failed", f"the value is {value}")), count
 
 
 def _split(metric: Metric, pred: Look, target: Look) -> tuple[NDArray[np.intp], dict[int, Outcome]]:
     """The frames in which both sides show what the metric reads, and the outcome of each other one."""
-    if not metric.kinds:
-        return np.arange(len(pred.frames)), {}
+    if not [kind for kind in metric.kinds if kind in pred.features and kind not in IN_ORDER]:
+        return np.arange(len(pred.frames)), {}  # pixels, whole frames that are looked at later, windows
     in_pred, in_target = (_has_face(_seen(look, metric)) for look in (pred, target))
     lost: dict[int, Outcome] = {}
     for i in np.flatnonzero(~(in_pred & in_target)).tolist():
         if in_target[i]:
-            lost[i] = (None, "failed", "no face found in the output frame")
+            if metric.lost is None:
+                lost[i] = (None, "failed", "no face found in the output frame")
+            else:
+                lost[i] = (metric.lost, "ok", None)
         else:
             lost[i] = (None, "missing", "no face found in the reference frame")
     return np.flatnonzero(in_pred & in_target), lost
@@ -109,10 +159,14 @@ def _has_face(feature: NDArray[np.float32]) -> NDArray[np.bool_]:
     return np.asarray(np.isfinite(feature.reshape(len(feature), -1)).all(axis=1))
 
 
-def _values(metric: Metric, pred: Look, target: Look, frames: NDArray[np.intp]) -> Iterator[float]:
-    for start in range(0, len(frames), AT_ONCE):
-        chosen = frames[start : start + AT_ONCE]
-        sides = [_tensor(look, metric, chosen) for look in (pred, target)]
+def _values(
+    metric: Metric, pred: Look, target: Look, frames: NDArray[np.intp], features: Features | None = None
+) -> Iterator[float]:
+    lacking = [kind for kind in metric.kinds if kind not in pred.features or kind not in target.features]
+    at_once = WIDE_AT_ONCE if lacking else AT_ONCE
+    for start in range(0, len(frames), at_once):
+        chosen = frames[start : start + at_once]
+        sides = [_tensor(_part(look, chosen, lacking, features), metric) for look in (pred, target)]
         values = metric.function(*sides)
         if tuple(values.shape) != (len(chosen),):
             raise UserError(
@@ -121,16 +175,27 @@ def _values(metric: Metric, pred: Look, target: Look, frames: NDArray[np.intp]) 
         yield from values.tolist()
 
 
-def _tensor(look: Look, metric: Metric, chosen: NDArray[np.intp]) -> Tensor:
+def _part(look: Look, chosen: NDArray[np.intp], lacking: Collection[str], features: Features | None) -> Look:
+    """Some frames of a look, with features that it does not hold."""
+    frames = look.frames[chosen]
+    seen = {kind: values[chosen] for kind, values in look.features.items()}
+    if lacking:
+        if features is None:
+            raise ValueError(f"the frames have no features {', '.join(lacking)}")
+        seen |= features.of(frames, lacking)
+    return Look(frames, seen)
+
+
+def _tensor(look: Look, metric: Metric) -> Tensor:
     if metric.feature == "frames":
-        return to_tensor(look.frames[chosen])
+        return to_tensor(look.frames)
     if metric.feature == "frames+mask":
-        mask = torch.from_numpy(look.features["mask"][chosen])
-        return torch.cat((to_tensor(look.frames[chosen]), mask[:, None]), dim=1)
-    return torch.from_numpy(_seen(look, metric)[chosen])
+        mask = torch.from_numpy(look.features["mask"])
+        return torch.cat((to_tensor(look.frames), mask[:, None]), dim=1)
+    return torch.from_numpy(_seen(look, metric))
 
 
 def _seen(look: Look, metric: Metric) -> NDArray[np.float32]:
     """What the metric's networks saw in each frame, [T, ...]; what several saw stands side by side."""
     seen = [look.features[kind] for kind in metric.kinds]
-    return seen[0] if len(seen) == 1 else np.concatenate(seen, axis=1)
+    return seen[0] if len(seen) == 1 else np.concatenate([part.reshape(len(part), -1) for part in seen], axis=1)

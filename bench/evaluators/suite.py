@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 SUITES = Path(__file__).parent / "suites"
 DEFAULT = "builtin"
-PAPER = "paper"
 
 Kind = Literal[
     "detector",
@@ -54,8 +53,6 @@ OPTIONAL: frozenset[Kind] = frozenset(
     {"perceptual_vgg", "frame_identity", "video", "aesthetics", "mouth_quality", "face_quality"}
 )
 """Kinds that a suite which was asked for by name may lack the file of: their metrics are NULL with the reason."""
-WIDE: frozenset[Kind] = frozenset({"perceptual", "perceptual_vgg"})
-"""Kinds whose features may be millions of numbers a frame: they are looked at a few frames at a time."""
 IN_ORDER: frozenset[Kind] = frozenset({"video"})
 """Kinds that look at several frames after another."""
 
@@ -88,6 +85,8 @@ PUBLISHED: dict[str, tuple[Kind, str]] = {
     "topiq-nr-face": ("face_quality", "quality:FaceQuality"),
 }
 """The networks of papers by name: their kind, and where their code is in this package."""
+WIDE = ("lpips-alex", "lpips-vgg")
+"""Networks whose features are up to millions of numbers a frame: they are asked for a few frames at a time."""
 
 
 class ExpressionReader(Protocol):
@@ -175,28 +174,23 @@ class SuiteFile(BaseModel):
 N = TypeVar("N")
 
 
-def metric_id(base: str, suite: str) -> str:
-    """Id of a metric that needs networks: the plain name belongs to the papers' networks.
-
-    >>> metric_id("csim", "open"), metric_id("csim", "paper")
-    ('csim-open', 'csim')
-    """
-    return base if suite == PAPER else f"{base}-{suite}"
-
-
 def suite_names() -> list[str]:
     """Names that `open_suite` knows."""
     return sorted(path.stem for path in SUITES.glob("*.toml"))
 
 
 class Suite:
-    """The networks of a suite that are at hand; `missing` has a reason for every kind that is not."""
+    """The networks of a suite that are at hand; `missing` has a reason for every kind that is not.
+
+    `wide`: kinds whose features are too large to be kept of all frames of a clip.
+    """
 
     def __init__(self, name: str, file: SuiteFile, *, strict: bool) -> None:
         self.name = name
         self.missing: dict[Kind, str] = {}
         self.networks: dict[Kind, NetworkInfo] = {}
         self._strict = strict
+        self.wide: frozenset[Kind] = frozenset()
         self._builtin: Opener | None = None
         self.detector: Detector | None = self._load("detector", file.detector)
         self.landmarker: Landmarker | None = self._load("landmarks", file.landmarks)
@@ -228,6 +222,8 @@ class Suite:
             self.missing[kind] = str(error)
             return None
         self.networks[kind] = loaded.info
+        if network in WIDE:
+            self.wide |= {kind}
         return loaded
 
     def _open(self, kind: Kind, network: str) -> Any:

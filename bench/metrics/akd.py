@@ -37,6 +37,12 @@ def akd_nme(pred: Tensor, target: Tensor) -> Tensor:
     return _euclidean(pred, target) / (target[:, 36] - target[:, 45]).square().sum(dim=1).sqrt()
 
 
+def miss_rate(pred: Tensor, target: Tensor) -> Tensor:
+    """0 for each frame in which both sides show a face: [B, 68, 2] -> [B]; see `VARIANTS` for the others."""
+    check_vectors(pred, target, "[B, 68, 2]", (68, 2))
+    return pred.new_zeros(len(pred))
+
+
 def _euclidean(pred: Tensor, target: Tensor) -> Tensor:
     return (pred - target).square().sum(dim=2).sqrt().mean(dim=1)
 
@@ -70,5 +76,16 @@ VARIANTS = (
         variant_of="akd",
         unit="",
         description="mean Euclidean distance of 68 landmarks over that of the outer eye corners",
+    ),
+    replace(
+        METRIC,
+        id="miss-rate",
+        function=miss_rate,
+        lost=1.0,
+        worst=1.0,
+        variant_of="akd",
+        unit="",
+        description="share of frames without a face among those whose reference shows one, as MKR counts keypoints",
+        paper="Siarohin et al., Animating Arbitrary Objects via Deep Motion Transfer, CVPR 2019",
     ),
 )

@@ -25,6 +25,7 @@ METRIC = Metric(
     feature="pose",
     higher_is_better=True,
     worst=0.0,
+    best=1.0,
     description=f"share of frames whose head is within {DEGREES:g} degrees of the pose that was asked for",
     paper=OSFV,
 )

@@ -28,6 +28,7 @@ METRIC = Metric(
     feature="expression",
     higher_is_better=True,
     worst=0.0,
+    best=1.0,
     description=f"share of expression units that agree on being active (above {ACTIVE:g}) or not",
     paper="Ha et al., MarioNETte: Few-shot Face Reenactment Preserving Identity of Unseen Targets, AAAI 2020",
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -10,6 +11,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from bench.metrics.spread import Spread
+
+PAPER = "paper"  # the suite of the papers' networks
 
 Aspect = Literal["pixels", "motion", "redirection", "identity", "distribution", "rate", "recognition"]
 Feature = Literal[
@@ -24,6 +27,13 @@ Feature = Literal[
     "frames+mask",
     "told",
     "told+perceptual",
+    "perceptual_vgg",
+    "frame_identity",
+    "video",
+    "pose+landmarks",
+    "aesthetics",
+    "mouth_quality",
+    "face_quality",
 ]
 
 
@@ -36,6 +46,13 @@ class Metric:
     side by side, for "frames+mask" [B, 4, H, W], the fourth channel the head's mask in [0, 1]) and gives one value per
     frame, [B]. A metric that compares sets instead takes [N, D] and [M, D], gives one value, [], and states `of_sets`.
     One of "told" is computed from what models tell of their work (`bench.rows.Told`), by the task, after all pairs.
+
+    Not every metric is a mean over frames:
+
+    - `of_mean`: the value of all frames together is this of the mean of `function`'s values (PSNR of the mean error);
+    - `of_sets`: it compares two sets, whose vectors [N, D] are the frames' features, or `vectors` of those of each
+      pair's frames in their order [T, ...];
+    - `of_clip`: `function` takes the features of a pair's frames in their order and gives one value, [].
     """
 
     id: str
@@ -51,11 +68,32 @@ class Metric:
     of_sets: Callable[[Spread, Spread], float] | None = None  # `function` from what was gathered frame by frame
     variant_of: str = ""  # id of the metric of which papers print this under the same name; "": it is one itself
     at: Callable[[Mapping[str, float]], Metric] | None = None  # itself with a task's parameters, which its id then says
+    best: float = math.inf  # of a metric of which more is better: no value is better
+    version: int = 1  # of the definition: another one gives other values
+    paper_id: str = ""  # its id where the papers' networks measure it, where that is another
+    against: Literal["", "driving", "source"] = ""  # compared with these frames, whatever the task says
+    lost: float | None = None  # the value of a frame that shows no face, where the reference does; None: it failed
+    of_mean: Callable[[float], float] | None = None
+    vectors: Callable[[Tensor], Tensor] | None = None
+    of_clip: bool = False
 
     @property
     def kinds(self) -> tuple[str, ...]:
         """The kinds of networks that it needs."""
         return tuple(kind for kind in self.feature.split("+") if kind not in ("frames", "told"))
+
+    @property
+    def range(self) -> tuple[float, float]:
+        """The least and the greatest value that it can have."""
+        if self.higher_is_better:
+            return (-math.inf if self.worst is None else self.worst), self.best
+        return 0.0, (math.inf if self.worst is None else self.worst)
+
+    def id_in(self, suite: str) -> str:
+        """Its id where a suite's networks measure it: a plain name belongs to the papers' networks."""
+        if not self.kinds:
+            return self.id
+        return (self.paper_id or self.id) if suite == PAPER else f"{self.id}-{suite}"
 
     @property
     def told(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from bench.metrics.base import Metric
@@ -41,13 +42,66 @@ def of_sets(pred: Spread, target: Spread) -> float:
     return max(0.0, float(apart + np.square(first).sum() + np.square(second).sum() - 2 * shared))
 
 
+WINDOW = 16  # frames, as FVD is computed
+
+
+def fd_windows(pred: Tensor, target: Tensor) -> Tensor:
+    """`fd` of what `windows` makes of two clips' frames: [T, D], [S, D] -> []."""
+    return fd(windows(pred), windows(target))
+
+
+def fvd(pred: Tensor, target: Tensor) -> Tensor:
+    """`fd` of the vectors of windows of frames: [T, D], [S, D], NaN where no window begins -> []."""
+    return fd(of_windows(pred), of_windows(target))
+
+
+def windows(features: Tensor) -> Tensor:
+    """A clip's features [T, D] as vectors of its windows of 16 frames [T // 16, 2 D]: their mean, and the mean size of
+    their change from frame to frame, which a still or trembling clip has otherwise than a moving one."""
+    import torch
+
+    count = len(features) // WINDOW
+    parts = features[: count * WINDOW].view(count, WINDOW, features.shape[1])
+    return torch.cat((parts.mean(dim=1), (parts[:, 1:] - parts[:, :-1]).abs().mean(dim=1)), dim=1)
+
+
+def of_windows(features: Tensor) -> Tensor:
+    """The rows of [T, D] at which a window begins, [N, D]: those that are numbers."""
+    return features[features.isfinite().all(dim=1)]
+
+
 METRIC = Metric(
     id="fd",
     function=fd,
     aspect="distribution",
     feature="frechet",
+    paper_id="fid",
     higher_is_better=False,
     description="Fréchet distance of the features of all output frames, as one set, and of all reference frames",
     paper="Heusel et al., GANs Trained by a Two Time-Scale Update Rule, NeurIPS 2017 (of Inception features: FID)",
     of_sets=of_sets,
+)
+
+VARIANTS = (
+    replace(
+        METRIC,
+        id="fd-windows",
+        paper_id="fd-windows",
+        function=fd_windows,
+        vectors=windows,
+        variant_of="fd",
+        description="Fréchet distance of windows of 16 frames, by what the frames' features are and how they change",
+        paper="",
+    ),
+    replace(
+        METRIC,
+        id="fvd",
+        paper_id="fvd",
+        function=fvd,
+        feature="video",
+        vectors=of_windows,
+        variant_of="fd",
+        description="Fréchet distance of I3D's features of windows of 16 frames",
+        paper="Unterthiner et al., FVD: A New Metric for Video Generation, ICLR workshops 2019",
+    ),
 )

@@ -26,6 +26,7 @@ METRIC = Metric(
     feature="identity",
     higher_is_better=True,
     worst=0.0,
+    best=1.0,
     description=f"share of frames whose identity distance to the source is below {DISTANCE:g}",
     paper=OSFV,
 )

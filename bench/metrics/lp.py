@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from bench.metrics.base import Metric, check_vectors
@@ -20,12 +21,30 @@ def lp(pred: Tensor, target: Tensor) -> Tensor:
     return (pred - target).square().sum(dim=1)
 
 
+def lp_vgg(pred: Tensor, target: Tensor) -> Tensor:
+    """`lp` of features that VGG-16 sees: [B, P] -> [B]."""
+    return lp(pred, target)
+
+
 METRIC = Metric(
     id="lp",
     function=lp,
     aspect="pixels",
     feature="perceptual",
     higher_is_better=False,
-    description="perceptual distance in the form of LPIPS, by another network: it stands for LPIPS and is not it",
+    paper_id="lpips-alex",
+    description="perceptual distance in the form of LPIPS; by networks other than the papers' it is not LPIPS",
     paper="Zhang et al., The Unreasonable Effectiveness of Deep Features as a Perceptual Metric, CVPR 2018",
+)
+
+VARIANTS = (
+    replace(
+        METRIC,
+        id="lp-vgg",
+        paper_id="lpips-vgg",
+        function=lp_vgg,
+        feature="perceptual_vgg",
+        variant_of="lp",
+        description="LPIPS with the trunk of VGG-16, whose values are another scale than AlexNet's",
+    ),
 )

@@ -27,6 +27,17 @@ def prmse_radians(pred: Tensor, target: Tensor) -> Tensor:
     return prmse(pred, target).deg2rad()
 
 
+def prmse_mean_of_rmse(pred: Tensor, target: Tensor) -> Tensor:
+    """`prmse` under the name that says how it is averaged: the mean over frames of each frame's root."""
+    return prmse(pred, target)
+
+
+def prmse_pooled(pred: Tensor, target: Tensor) -> Tensor:
+    """Mean square difference of the three angles, whose root over all frames is the metric: [B, 3] in degrees -> [B] in
+    square degrees. It weighs bad frames more than `prmse` does."""
+    return _difference(pred, target).square().mean(dim=1)
+
+
 def pose_mae(pred: Tensor, target: Tensor) -> Tensor:
     """Mean |difference| of yaw, pitch and roll, as head-pose networks are judged (Hopenet, Ruiz et al. 2018): [B, 3] in
     degrees -> [B] in degrees."""
@@ -60,6 +71,21 @@ VARIANTS = (
         variant_of="prmse",
         unit="rad",
         description="prmse in radians",
+    ),
+    replace(
+        METRIC,
+        id="prmse-mean-of-rmse",
+        function=prmse_mean_of_rmse,
+        variant_of="prmse",
+        description="prmse, named by how it is averaged: mean over frames of each frame's root mean square error",
+    ),
+    replace(
+        METRIC,
+        id="prmse-pooled",
+        function=prmse_pooled,
+        of_mean=math.sqrt,
+        variant_of="prmse",
+        description="root of the mean square error of yaw, pitch and roll over all frames, in degrees",
     ),
     replace(
         METRIC,

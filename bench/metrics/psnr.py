@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,12 @@ def psnr(pred: Tensor, target: Tensor) -> Tensor:
     """
     check_images(pred, target)
     return -10 * (pred - target).square().mean(dim=(1, 2, 3)).log10()
+
+
+def psnr_of_mean_mse(pred: Tensor, target: Tensor) -> Tensor:
+    """Mean squared error, whose mean over all frames gives the ratio: images as for `psnr` -> [B]."""
+    check_images(pred, target)
+    return (pred - target).square().mean(dim=(1, 2, 3))
 
 
 def psnr_masked(pred: Tensor, target: Tensor) -> Tensor:
@@ -43,6 +50,14 @@ METRIC = Metric(
 )
 
 VARIANTS = (
+    replace(
+        METRIC,
+        id="psnr-of-mean-mse",
+        function=psnr_of_mean_mse,
+        of_mean=lambda mse: -10 * math.log10(mse) if mse > 0 else math.inf,
+        variant_of="psnr",
+        description="psnr of the mean squared error over all frames, at most 100 dB",
+    ),
     replace(
         METRIC,
         id="psnr-masked",

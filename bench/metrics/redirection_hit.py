@@ -26,6 +26,7 @@ METRIC = Metric(
     feature="pose+identity",
     higher_is_better=True,
     worst=0.0,
+    best=1.0,
     description=f"share of frames within {DEGREES:g} degrees and at an identity distance below {DISTANCE:g}",
     paper=OSFV,
 )

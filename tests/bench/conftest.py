@@ -131,6 +131,7 @@ class FakeSuite:
 
     name: str = "open"
     missing: dict[str, str] = field(default_factory=dict)
+    wide: frozenset[str] = frozenset()
     seen: list[tuple[str, int]] = field(default_factory=list)
 
     @property

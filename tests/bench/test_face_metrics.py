@@ -1,6 +1,7 @@
 """Metrics of pose, expression, perception and sets of features against formulas of their own and other packages."""
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from pytorch_fid.fid_score import calculate_frechet_distance
 from scipy.linalg import sqrtm
 
 from bench import metrics
+from bench.features import Features
 from bench.metrics.fd import of_sets
 from bench.metrics.spread import Spread
 from bench.scoring import Look, SetScore
@@ -164,3 +166,22 @@ def test_one_frame_is_no_set():
     gathered = SetScore(metrics.get("fd"))
     gathered.add(look(np.ones((1, 3))), look(np.ones((1, 3))))
     assert gathered.outcome() == ((None, "failed", "a set needs two frames at least"), 1)
+
+
+def test_windows_are_looked_at_as_frames_follow_each_other():
+    class Suite:
+        asked = 0
+
+        def observe(self, frames):
+            Suite.asked += 1
+            return SimpleNamespace(video=frames.mean(axis=(1, 2, 3), dtype=np.float32).cumsum()[:, None])
+
+    rng = np.random.default_rng(0)
+    frames = rng.integers(0, 256, (5, 4, 4, 3), dtype=np.uint8)[[0, 1, 1, 0, 4]]  # some are shown again
+    features = Features(Suite())
+    for _ in range(2):
+        seen = features.of(frames, ["video"])["video"]
+        np.testing.assert_allclose(seen[:, 0], frames.mean(axis=(1, 2, 3)).cumsum(), rtol=1e-5)
+    assert Suite.asked == 1
+    features.of(frames[::-1], ["video"])
+    assert Suite.asked == 2

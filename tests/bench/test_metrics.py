@@ -217,7 +217,9 @@ def test_every_metric_file_is_found_and_says_what_it_is():
     for metric in found.values():
         assert getattr(metrics, metric.function.__name__) is metric.function
         assert metric.description
-        assert (metric.of_sets is not None) == (metric.aspect == "distribution")
+        assert metric.of_sets is not None or metric.aspect != "distribution"
+        low, high = metric.range
+        assert low < high
 
 
 def test_unknown_metric_suggests():
@@ -228,3 +230,43 @@ def test_unknown_metric_suggests():
 def test_listing_metrics_imports_no_torch():
     code = "import sys, bench; bench.metrics.available(); sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_distances_that_share_their_letters_by_hand():
+    rng = np.random.default_rng(2)
+    p, t = rng.normal(size=(2, 4, 7))
+    pred, target = torch.from_numpy(p), torch.from_numpy(t)
+    np.testing.assert_allclose(metrics.aed(pred, target), [((a - b) ** 2).sum() for a, b in zip(p, t, strict=True)])
+    np.testing.assert_allclose(metrics.aed_expression(pred, target), np.abs(p - t).mean(1))
+    unit = [side / side.norm(dim=1, keepdim=True) for side in (pred, target)]
+    np.testing.assert_allclose(metrics.aed_face(*unit), 2 - 2 * metrics.csim(*unit))
+    one, two = torch.tensor([[179.0, 0, 0], [3, 4, 0]]), torch.tensor([[-179.0, 0, 0], [0, 0, 0]])
+    np.testing.assert_allclose(metrics.apd(one, two), np.radians([2 / 3, 7 / 3]), rtol=1e-6)
+
+
+def test_metrics_of_the_mean_take_their_root_at_the_end():
+    one, two = torch.tensor([[3.0, 0, 0], [0, 0, 0]]), torch.zeros(2, 3)
+    pooled = metrics.get("prmse-pooled")
+    assert pooled.of_mean(float(pooled.function(one, two).mean())) == pytest.approx(np.sqrt(9 / 6))
+    torch.testing.assert_close(metrics.prmse_mean_of_rmse(one, two), metrics.prmse(one, two))
+    pred, target = images(0, 2, 32, 32)
+    ratio = metrics.get("psnr-of-mean-mse")
+    expected = peak_signal_noise_ratio(target.numpy(), pred.numpy(), data_range=1.0)
+    assert ratio.of_mean(float(ratio.function(pred, target).mean())) == pytest.approx(expected, rel=1e-5)
+    assert ratio.of_mean(0.0) == np.inf
+
+
+def test_windows_tell_what_moves():
+    from bench.metrics.fd import of_windows, windows
+
+    rng = np.random.default_rng(3)
+    clip = torch.from_numpy(rng.normal(size=(35, 5)))
+    found = windows(clip)
+    assert found.shape == (2, 10)
+    np.testing.assert_allclose(found[1, :5], clip[16:32].mean(0))
+    np.testing.assert_allclose(found[1, 5:], np.abs(np.diff(clip[16:32].numpy(), axis=0)).mean(0))
+    still = clip[:16].mean(0).expand(16, 5)
+    assert (windows(still)[:, 5:] == 0).all()
+    sparse = clip.clone()
+    sparse[1:] = torch.nan
+    torch.testing.assert_close(of_windows(sparse), clip[:1])

@@ -3,11 +3,15 @@
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
 import bench
 import curate
+from bench import metrics
+from bench.evaluators.suite import open_suite
+from curate import video
 from curate.settings import SelectionSettings, Settings
 from leaderboard.aggregate import aggregate
 from leaderboard.records import read_record
@@ -50,3 +54,26 @@ def test_truth_is_best_on_real_clips(real_dataset, real_networks, tmp_path, task
         # a copy of the source is the source: on identity it is as good as the truth, when that is the reference
         worse = copy[name] - truth[name] if not better[name] else truth[name] - copy[name]
         assert worse > 0 or (task, name) == ("cross-id", "csim-open")
+
+
+def test_the_same_person_in_another_clip_is_nearer_than_anybody_else(clips, real_networks):
+    import torch
+
+    listed = pd.read_csv(clips / "clips.csv")
+    alone = listed[(listed.faces_min == 1) & (listed.faces_max == 1)]
+    suite, seen, persons = open_suite("open"), [], []
+    for row in alone.itertuples():
+        frame = video.read_frames(clips / row.file, [row.frames // 2])
+        embedding = suite.observe(frame).identity[0]
+        if np.isfinite(embedding).all():
+            seen.append(embedding)
+            persons.append(row.person)
+    found = torch.from_numpy(np.stack(seen))
+    person = np.array(persons)
+    assert len(found) > 20
+    again = [i for i, name in enumerate(persons) if persons.count(name) > 1]
+    assert len(again) >= 8
+    for i in again:
+        alike = metrics.csim(found[i].expand_as(found), found).numpy()
+        same, other = (person == person[i]) & (np.arange(len(person)) != i), person != person[i]
+        assert alike[same].min() > alike[other].max(), person[i]

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import math
 import os
 import re
 import subprocess
@@ -16,6 +17,7 @@ from PIL import Image
 
 import bench
 from bench import drive, run_folder
+from bench.evaluators.suite import OPTIONAL
 from bench.features import Features
 from bench.runner import Request, measure
 from bench.scoring import Look
@@ -141,6 +143,7 @@ def test_the_record_says_how_it_came_about(dataset, suite, outside, tmp_path):
         "limit": 2,
         "split": None,
         "shots": 1,
+        "failed_frames": "drop",
     }
     assert record.dataset.n_clips == 3
     assert record.model.name == "shifter"
@@ -253,6 +256,32 @@ def test_output_without_a_face_is_failed_and_never_dropped(dataset, suite, outsi
     assert scores(folder)["l1"].n_ok == 3 * FRAMES
 
 
+def test_a_face_that_is_missed_has_a_rate(dataset, suite, outside, tmp_path):
+    suite.missing = dict.fromkeys({"mask", *OPTIONAL}, "no such file")
+    folder = bench.run("same-id", "shifter", dataset, checkpoint="faceless", variants=True, out=tmp_path)[0]
+    assert scores(folder)["miss-rate-open"].mean == 1
+    assert scores(folder)["miss-rate-open"].n_ok == 3 * FRAMES
+
+
+def test_scores_of_clips_are_1_for_the_truth(dataset, suite, tmp_path):
+    suite.missing = dict.fromkeys({"mask", *OPTIONAL}, "no such file")
+    copied, true = bench.run("same-id", "source-copy", dataset, variants=True, out=tmp_path)
+    for name in ("lip-dynamics-68-score-open", "head-motion-68-score-open"):
+        assert scores(true)[name].mean == 1
+        assert scores(copied)[name].mean == pytest.approx(0)  # nothing moves
+
+
+def test_features_too_large_to_keep_are_asked_for_in_parts(dataset, suite, tmp_path):
+    kept = bench.run("same-id", "source-copy", dataset, limit=1, out=tmp_path / "a")[0]
+    suite.seen.clear()
+    suite.wide = frozenset({"perceptual"})
+    parts = bench.run("same-id", "source-copy", dataset, limit=1, out=tmp_path / "b")[0]
+    assert scores(parts)["lp-open"].mean == scores(kept)["lp-open"].mean
+    asked = [count for kind, count in suite.seen if kind == "perceptual"]
+    assert sum(asked) == FRAMES  # each frame once, for both rows together
+    assert max(asked) <= 4
+
+
 def test_a_reference_without_a_face_is_missing_for_every_row(suite, tmp_path):
     data = write_dataset(tmp_path / "data", [0, 9])
     for folder in bench.run("same-id", "truth", data, out=tmp_path / "runs"):
@@ -288,7 +317,7 @@ def test_a_missing_network_is_null_with_its_reason(dataset, suite, tmp_path):
 def test_paper_metrics_are_named_without_a_suffix(dataset, suite, tmp_path):
     suite.name = "paper"
     record = read_record(bench.run("same-id", "truth", dataset, out=tmp_path)[0])
-    named = ["l1", "lp", "psnr", "ssim", "akd", "aucon", "prmse", "csim", "fd"]
+    named = ["l1", "lpips-alex", "psnr", "ssim", "akd", "aucon", "prmse", "csim", "fid"]
     assert [metric.id for metric in record.metrics] == named
 
 
@@ -349,13 +378,30 @@ def test_frames_without_a_face_cost_a_model_that_needs_landmarks_no_others(suite
 
 
 def test_variants_are_scored_where_they_are_asked_for(dataset, suite, tmp_path):
-    suite.missing = {"mask": "no mask network"}
-    found = bench.run("same-id", "source-copy", dataset, variants=True, limit=1, out=tmp_path / "a")[0]
+    suite.missing = {"mask": "no mask network", **dict.fromkeys(OPTIONAL, "no such file")}
+    found, true = bench.run("same-id", "source-copy", dataset, variants=True, limit=1, out=tmp_path / "a")
     ids = [metric.id for metric in read_record(found).metrics]
     assert {"l1", "l1-255", "ssim-uniform7", "ms-ssim", "akd-euclid-open", "l1-masked-open"} <= set(ids)
     assert len(ids) == len(set(ids))
     assert scores(found)["l1-255"].mean == pytest.approx(255 * scores(found)["l1"].mean)
     assert "no mask network" in scores(found)["l1-masked-open"].failures
+    assert "no such file" in scores(found)["fvd-open"].failures
+    values = samples(found)
+    squares = 10 ** (-values.query("metric == 'psnr'").value / 10)
+    pooled = values.query("metric == 'psnr-of-mean-mse'")
+    assert pooled.value.item() == pytest.approx(-10 * math.log10(squares.mean()), rel=1e-4)
+    assert pooled.n.item() == FRAMES
+    assert pooled.pair_id.isna().all()
+    root = math.sqrt((values.query("metric == 'prmse-open'").value ** 2).mean())
+    assert scores(found)["prmse-pooled-open"].mean == pytest.approx(root, rel=1e-5)
+    assert scores(found)["miss-rate-open"].mean == 0
+    assert scores(found)["csim-source-open"].mean == pytest.approx(1, abs=1e-5)  # it is the source
+    assert scores(true)["csim-driver-open"].mean == pytest.approx(1, abs=1e-5)
+    for row, motion in ((found, 0), (true, scores(true)["lip-dynamics-68-open"].mean)):
+        of_clip = samples(row).query("metric == 'lip-dynamics-68-open'")
+        assert (len(of_clip), of_clip.frame.isna().all(), of_clip.n.item()) == (1, True, FRAMES)
+        assert of_clip.value.item() == pytest.approx(motion)
+    assert "needs two clips" in scores(true)["lip-dynamics-68-score-open"].reason
     plain = read_record(bench.run("same-id", "source-copy", dataset, limit=1, out=tmp_path / "b")[0])
     assert "l1-255" not in [metric.id for metric in plain.metrics]
 

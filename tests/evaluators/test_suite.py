@@ -5,8 +5,9 @@ import platformdirs
 import pytest
 import skimage.data
 
+from bench import metrics
 from bench.evaluators import suite as suites
-from bench.evaluators.suite import SuiteFile, metric_id, open_suite, read_suite, suite_names
+from bench.evaluators.suite import SuiteFile, open_suite, read_suite, suite_names
 from curate.errors import MissingPrerequisite, UserError
 
 KINDS = {"detector", "landmarks", "pose", "identity"}  # of the suite `open`
@@ -122,6 +123,13 @@ def test_names(tmp_path):
 
 
 def test_metric_ids_carry_their_suite():
-    assert metric_id("akd", "open") == "akd-open"
-    assert metric_id("csim", "builtin") == "csim-builtin"
-    assert metric_id("csim", "paper") == "csim"
+    assert metrics.get("akd").id_in("open") == "akd-open"
+    assert metrics.get("csim").id_in("builtin") == "csim-builtin"
+    assert [metrics.get(name).id_in("paper") for name in ("csim", "lp", "lp-vgg", "fd", "fvd", "l1")] == [
+        "csim",
+        "lpips-alex",
+        "lpips-vgg",
+        "fid",
+        "fvd",
+        "l1",
+    ]
