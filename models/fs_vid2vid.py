@@ -134,7 +134,7 @@ class Generator(nn.Module):
             averaged=config.averaged,
             attention_downs=config.attention_downs if config.attention else None,
         )
-        wide = [*widths, min(2 * widths[-1], config.max_width)]
+        wide = [*widths, widths[-1]]
         for i in range(config.downs + 1):
             maps = 3 if i < config.warped_levels else 1
             block = SpadeResBlock(wide[i + 1], wide[i], widths[i], maps=maps, generated=i < config.generated)
