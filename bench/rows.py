@@ -16,7 +16,7 @@ from bench.features import Features
 from bench.metrics.base import Aspect, Metric
 from bench.pair_reader import PairView
 from bench.run_folder import Preview
-from bench.scoring import Look, MeanScore, Outcome, SetScore, score, score_clip
+from bench.scoring import Look, MeanScore, Outcome, SetScore, score, score_clip, score_pixels
 from bench.stills import WorstFrames
 from bench.tasks.base import Pair, Reference
 from leaderboard.records import MetricInfo, Sample
@@ -105,6 +105,7 @@ class Row:
         told.indices, told.values = view.indices, dict(getattr(self.model, "told", {}))
         output = Look(frames, self._features.of(frames, self._kinds))
         start = time.perf_counter()
+        pixels = self._score_pixels(view, output)
         for metric in self._of_frames:
             if self._missing(pair, metric, len(view.indices)):
                 continue
@@ -118,11 +119,24 @@ class Row:
                 of_places = self._sets[metric.id].add(output, reference)
                 outcomes = {view.indices[i]: outcome for i, outcome in of_places.items()}
             else:
-                outcomes = dict(zip(view.indices, score(metric, output, reference, self._features), strict=True))
+                scored = pixels.get(metric.id) or score(metric, output, reference, self._features)
+                outcomes = dict(zip(view.indices, scored, strict=True))
             self._add(pair, metric, outcomes)
             self.worst.offer(metric, pair, view, output, outcomes)
         self.seconds["metrics"] += time.perf_counter() - start
         return view, output
+
+    def _score_pixels(self, view: PairView, output: Look) -> dict[str, list[Outcome]]:
+        """What metrics of pixels alone say of each frame, all that compare with the same frames together."""
+        groups: dict[Any, list[Metric]] = {}
+        for metric in self._of_frames:
+            frames = self._reference(metric).frames
+            if metric.feature == "frames" and frames and metric.id not in self._sets and not metric.of_clip:
+                groups.setdefault(frames, []).append(metric)
+        found: dict[str, list[Outcome]] = {}
+        for frames, group in groups.items():
+            found |= score_pixels(group, output, view.reference(frames))
+        return found
 
     def fail(self, pair: Pair, indices: list[int], reason: str) -> None:
         """Every frame of a pair failed for one reason: they count as attempted."""

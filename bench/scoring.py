@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeVar
 
@@ -52,7 +52,8 @@ class Look:
 
 def to_tensor(frames: Frames, device: str = "cpu") -> Tensor:
     """Frames uint8 [T, H, W, 3] -> float32 [T, 3, H, W] in [0, 1]."""
-    return torch.from_numpy(np.ascontiguousarray(frames)).to(device).permute(0, 3, 1, 2).float() / 255
+    planes = torch.from_numpy(np.ascontiguousarray(frames)).to(device).permute(0, 3, 1, 2).contiguous()
+    return planes.float().div_(255)
 
 
 def to_frames(images: Tensor) -> Frames:
@@ -68,8 +69,7 @@ def score(metric: Metric, pred: Look, target: Look, features: Features | None = 
     comparable, lost = _split(metric, pred, target)
     found: dict[int, Outcome] = dict(lost)
     for i, value in zip(comparable.tolist(), _values(metric, pred, target, comparable, features), strict=True):
-        capped = value if metric.ceiling is None else min(value, metric.ceiling)
-        found[i] = (capped, "ok", None) if math.isfinite(capped) else (None, "failed", f"the value is {capped}")
+        found[i] = _outcome(metric, value)
     return [found[i] for i in range(len(pred.frames))]
 
 
@@ -80,6 +80,21 @@ def score_clip(metric: Metric, pred: Look, target: Look) -> Outcome:
         return None, "failed", "fewer than two frames in which both sides have a face"
     value = float(metric.function(*(_tensor(look.taken(comparable), metric) for look in (pred, target))))
     return (value, "ok", None) if math.isfinite(value) else (None, "failed", f"the value is {value}")
+
+
+def score_pixels(metrics: Sequence[Metric], pred: Look, target: Look) -> dict[str, list[Outcome]]:
+    """`score` of metrics of pixels alone, by id: frames are made tensors once for all of them."""
+    found: dict[str, list[Outcome]] = {metric.id: [] for metric in metrics}
+    for start in range(0, len(pred.frames), AT_ONCE):
+        sides = [to_tensor(look.frames[start : start + AT_ONCE]) for look in (pred, target)]
+        for metric in metrics:
+            found[metric.id] += [_outcome(metric, value) for value in _applied(metric, *sides)]
+    return found
+
+
+def _outcome(metric: Metric, value: float) -> Outcome:
+    capped = value if metric.ceiling is None else min(value, metric.ceiling)
+    return (capped, "ok", None) if math.isfinite(capped) else (None, "failed", f"the value is {capped}")
 
 
 class MeanScore:
@@ -167,12 +182,15 @@ def _values(
     for start in range(0, len(frames), at_once):
         chosen = frames[start : start + at_once]
         sides = [_tensor(_part(look, chosen, lacking, features), metric) for look in (pred, target)]
-        values = metric.function(*sides)
-        if tuple(values.shape) != (len(chosen),):
-            raise UserError(
-                f"metric {metric.id} must give one value per frame, [{len(chosen)}], not {list(values.shape)}"
-            )
-        yield from values.tolist()
+        yield from _applied(metric, *sides)
+
+
+def _applied(metric: Metric, pred: Tensor, target: Tensor) -> list[float]:
+    values = metric.function(pred, target)
+    if tuple(values.shape) != (len(pred),):
+        raise UserError(f"metric {metric.id} must give one value per frame, [{len(pred)}], not {list(values.shape)}")
+    found: list[float] = values.tolist()
+    return found
 
 
 def _part(look: Look, chosen: NDArray[np.intp], lacking: Collection[str], features: Features | None) -> Look:

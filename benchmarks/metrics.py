@@ -37,9 +37,10 @@ from bench.datasets import open_dataset
 from bench.evaluators.suite import Suite, open_suite
 from bench.features import Features
 from bench.metrics import theval
-from bench.scoring import Look, SetScore, score
+from bench.scoring import Look, SetScore, score, score_pixels
 from curate import video
 from curate.console import say
+from curate.synth.parameters import ACTIVE
 
 SIDE, CHUNK = 256, 64
 PIXELS = ("l1", "psnr", "ssim", "ms-ssim")
@@ -86,13 +87,16 @@ def in_one_pass(files: Sequence[tuple[Path, Path]], suite: Suite, memory: list[f
     used = [metrics.get(name) for name in PIXELS]
     used += [metrics.get(name) for name, kind in {**FACES, **WHOLE}.items() if kind in kinds]
     sets = {metric.id: SetScore(metric) for metric in used if metric.of_sets is not None}
+    of_pixels = [metric for metric in used if not metric.kinds]
     sums: dict[str, list[float]] = {metric.id: [] for metric in used}
     for output, driving in decoded(files):
         looks = [Look(frames, features.of(frames, kept)) for frames in (output, driving)]
+        for name, outcomes in score_pixels(of_pixels, *looks).items():
+            sums[name] += [value for value, _, _ in outcomes if value is not None]
         for metric in used:
             if metric.id in sets:
                 sets[metric.id].add(*looks)
-            else:
+            elif metric.kinds:
                 values = [value for value, _, _ in score(metric, *looks, features) if value is not None]
                 sums[metric.id] += values
         memory.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
@@ -151,7 +155,7 @@ def apart(files: Sequence[tuple[Path, Path]], suite: Suite) -> dict[str, Callabl
         "akd": seen("landmarks", lambda p, t: float(np.abs(p - t).mean())),
         "prmse": seen("pose", turn),
         "csim": seen("identity", lambda p, t: float(p @ t / np.linalg.norm(p) / np.linalg.norm(t))),
-        "aucon": seen("expression", lambda p, t: float(((p > 0.2) == (t > 0.2)).mean())),
+        "aucon": seen("expression", lambda p, t: float(((p > ACTIVE) == (t > ACTIVE)).mean())),
         "lp": seen("perceptual", lambda p, t: float(((p - t) ** 2).sum())),
         "fd": frechet,
     }

@@ -115,7 +115,7 @@ def check_images(pred: Tensor, target: Tensor, least: int = 1) -> None:
             raise ValueError(f"`{name}` must be at least {least} x {least} pixels, but is {shape[3]} x {shape[2]}")
     _check_pair(pred, target)
     for name, value in (("pred", pred), ("target", target)):
-        low, high = float(value.min()), float(value.max())
+        low, high = map(float, value.aminmax())
         if not (low >= 0 and high <= 1):  # written so that NaN fails too
             raise ValueError(f"`{name}` must have values in [0, 1], but they reach from {low:g} to {high:g}")
 

@@ -70,17 +70,25 @@ def ms_ssim(pred: Tensor, target: Tensor) -> Tensor:
 
 def _multi_scale(pred: Tensor, target: Tensor) -> Tensor:
     """`ms_ssim` of a few images."""
-    from torch.nn.functional import avg_pool2d
-
     result = pred.new_ones(pred.shape[:2])
     for scale, weight in enumerate(MS_WEIGHTS):
         last = scale == len(MS_WEIGHTS) - 1
         value = _map(pred, target, _gaussian(), luminance=last).mean(dim=(2, 3))
         result = result * value.clamp(min=0) ** weight
-        if not last:  # an odd side is filled up with zeros, as in the authors' successors
-            odd = [side % 2 for side in pred.shape[2:]]
-            pred, target = (avg_pool2d(images, 2, padding=odd) for images in (pred, target))
+        if not last:
+            pred, target = _halved(pred), _halved(target)
     return result.mean(dim=1)
+
+
+def _halved(images: Tensor) -> Tensor:
+    """2 x 2 means; an odd side is filled up with zeros at its beginning, as in the authors' successors."""
+    from torch.nn.functional import pad
+
+    odd = [side % 2 for side in images.shape[2:]]
+    if any(odd):
+        images = pad(images, (odd[1], 0, odd[0], 0))
+    rows = images[:, :, 0::2] + images[:, :, 1::2]
+    return (rows[..., 0::2] + rows[..., 1::2]) * 0.25
 
 
 def _mean(pred: Tensor, target: Tensor, weights: Tensor, unbiased: float = 1.0) -> Tensor:
