@@ -10,14 +10,14 @@ import click
 
 from bench.commands.animate import animate
 from bench.commands.landmarks import train_landmark_transformer
+from bench.commands.options import DATASET, DATASET_HELP
+from bench.commands.score import score
 from bench.commands.speed import speed
 from bench.commands.weights import weights
 from curate.console import Commands, print_json, print_table, say
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
 KINDS = ("models", "tasks", "metrics", "evaluators", "datasets")
-DATASET = "synthheads-mini"  # bench.datasets.DEFAULT: naming it here loads nothing
-DATASET_HELP = "A folder that `curate` wrote, or a name of `bench list datasets`, rendered at first use."
 JSON = click.option("--json", "as_json", is_flag=True, help="For machines.")
 
 
@@ -173,6 +173,7 @@ def show(name: str, as_json: bool) -> None:
 
 
 main.add_command(animate)
+main.add_command(score)
 main.add_command(speed)
 main.add_command(train_landmark_transformer)
 main.add_command(weights)

@@ -21,7 +21,8 @@ from bench import datasets, provenance
 from bench.baseline_errors import baseline_errors
 from bench.curation_check import check
 from bench.evaluators.suite import open_suite
-from bench.runner import Request, Result, measure
+from bench.one_pass import Result
+from bench.runner import Request, measure
 from bench.training import train_with_progress
 from curate import engine
 from curate.console import say

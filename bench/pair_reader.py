@@ -19,6 +19,7 @@ from curate import video
 from curate.dataset import Clip, Dataset
 from curate.perception.interface import Frames
 
+PAIRS_KEPT = 3  # views of pairs: of the current one and of the one that stands in for it in the row "shuffled"
 SOURCES_KEPT = 128  # clips whose source frames are kept: they are the source of several pairs
 
 
@@ -81,13 +82,24 @@ class PairReader:
         self._kinds = kinds
         self._truth = truth
         self._source_frames = lru_cache(SOURCES_KEPT)(self._decode_source)
+        self.read = lru_cache(PAIRS_KEPT)(self._read)
+        """Decode a pair; `BadVideo` or IndexError when a clip is not what the manifest says."""
 
     def indices(self, pair: Pair) -> list[int]:
         """The driving frames that the task compares."""
         return self._task.driving_indices(pair)
 
-    def read(self, pair: Pair) -> PairView:
-        """Decode a pair; `BadVideo` or IndexError when a clip is not what the manifest says."""
+    @property
+    def truth_is_rendered(self) -> bool:
+        """Whether the truth shows the source's person moved, and not the driving frames."""
+        return self._truth is not None
+
+    @property
+    def truth_is_known(self) -> bool:
+        """Whether there is any picture of what is asked for."""
+        return self.truth_is_rendered or self._task.motion != "redirect"
+
+    def _read(self, pair: Pair) -> PairView:
         start = time.perf_counter()
         indices = self.indices(pair)
         if self._task.motion == "redirect":

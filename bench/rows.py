@@ -7,10 +7,11 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
-from baselines.interface import Reenactor
-from bench.drive import PairFailed, drive, undrivable
+from bench.drive import PairFailed
+from bench.entrants import REENCODED, TRUTH, Entrant
 from bench.evaluators.suite import WHOLE_FRAME, Suite
 from bench.features import Features
 from bench.metrics.base import Aspect, Metric
@@ -21,7 +22,7 @@ from bench.stills import WorstFrames
 from bench.tasks.base import Pair, Reference
 from leaderboard.records import MetricInfo, Sample
 
-TRUTH = "truth"
+SELF = (TRUTH, REENCODED)  # rows that show what models are compared with
 
 
 @dataclass
@@ -35,15 +36,16 @@ class Told:
 
 
 class Row:
-    """Drives pairs with one model and keeps every sample.
+    """Takes one entrant's frames of every pair and keeps every sample.
 
     The truth row is what a perfect model would give. Where the task's truth is rendered, it is that, and is compared
-    with what models are compared with; elsewhere it is the driving frames, each compared with itself.
+    with what models are compared with; elsewhere it is the driving frames, each compared with itself. The re-encoded
+    truth is compared as the truth is.
     """
 
     def __init__(
         self,
-        model: Reenactor,
+        entrant: Entrant,
         references: Mapping[Aspect, Reference],
         metrics: Sequence[Metric],
         suite: Suite,
@@ -51,7 +53,8 @@ class Row:
         kinds: Collection[str],
     ) -> None:
         """`kinds`: what the networks look for in output frames."""
-        self.model = model
+        self.entrant = entrant
+        self.model: Any = getattr(entrant, "model", entrant)
         self.metrics = metrics
         self.references = dict(references)
         self.samples: list[Sample] = []
@@ -71,30 +74,30 @@ class Row:
             **{metric.id: SetScore(metric) for metric in metrics if metric.of_sets is not None},
             **{metric.id: MeanScore(metric) for metric in metrics if metric.of_mean is not None},
         }
-        self._rendered = False
-        if model.spec.name == TRUTH:
-            self._rendered = any(reference.frames == "truth" for reference in references.values())
+        if entrant.spec.name in SELF and not any(ref.frames == "truth" for ref in references.values()):
             itself = Reference("driving", "the driving frame itself")
             if any(reference.frames == "angles" for reference in references.values()):
                 itself = Reference(None, "not known: nobody filmed this head at these angles")
-            if not self._rendered:
-                self.references = {aspect: itself if ref.frames else ref for aspect, ref in references.items()}
+            self.references = {aspect: itself if ref.frames else ref for aspect, ref in references.items()}
 
-    def take(self, pair: Pair, view: PairView, seed: int, device: str) -> tuple[PairView, Look] | None:
-        """Drive one pair and score every frame; gives the pair as far as it could be driven and what the model made,
-        None when the pair failed."""
-        lost = undrivable(self.model, view)
-        if lost.any():
-            reason = f"no face found in the driving frame, of which the model needs {', '.join(self.model.spec.needs)}"
-            if lost.all():
-                self.fail(pair, view.indices, reason)
+    def take(self, pair: Pair, view: PairView, seed: int) -> tuple[PairView, Look] | None:
+        """Have one pair made and score every frame; gives the pair as far as it could be made and what was made, None
+        when there is nothing."""
+        if reason := self.entrant.missing(pair):
+            for metric in self._of_frames:
+                self._none(pair, metric, len(view.indices), reason)
+            return None
+        if lost := self.entrant.lost(pair, view):
+            if len(lost) == len(view.indices):
+                self.failures[pair.id] = next(iter(lost.values()))
+            for reason in dict.fromkeys(lost.values()):
+                self._lose(pair, [view.indices[i] for i, why in lost.items() if why == reason], reason)
+            if len(lost) == len(view.indices):
                 return None
-            self._lose(pair, [view.indices[i] for i in lost.nonzero()[0]], reason)
-            view = view.without(lost)
+            view = view.without(np.isin(np.arange(len(view.indices)), list(lost)))
         start = time.perf_counter()
         try:
-            rendered = view.truth if self._rendered else None
-            frames = drive(self.model, view, seed, device) if rendered is None else rendered.frames
+            frames = self.entrant.frames(pair, view, seed)
         except PairFailed as error:
             self.fail(pair, view.indices, str(error))
             return None
@@ -159,8 +162,18 @@ class Row:
                     self.samples.append(Sample(None, None, None, None, self.name_of(metric), *outcome, n=count))
         self.seconds["metrics"] += time.perf_counter() - start
 
-    def infos(self) -> tuple[MetricInfo, ...]:
-        """What the run record says of the metrics, with what this row was compared with."""
+    def worst_values(self) -> dict[str, float]:
+        """The worst value of any frame, by the id of the metric as in samples."""
+        found: dict[str, list[float]] = {}
+        for sample in self.samples:
+            if sample.value is not None and sample.pair_id is not None:
+                found.setdefault(sample.metric, []).append(sample.value)
+        better = {self.name_of(metric): metric.higher_is_better for metric in self.metrics}
+        return {name: min(values) if better[name] else max(values) for name, values in found.items()}
+
+    def infos(self, worst: Mapping[str, float]) -> tuple[MetricInfo, ...]:
+        """What the run record says of the metrics, with what this row was compared with; `worst`: what a failed frame
+        counts as by a metric that states no worst value."""
         return tuple(
             MetricInfo(
                 id=self.name_of(metric),
@@ -169,6 +182,7 @@ class Row:
                 description=f"{metric.description}; compared with: {self._reference(metric).meaning}",
                 evaluators=self._networks(metric),
                 reference=(metric.against or self._asked[metric.aspect].frames) or "",
+                penalty=worst.get(self.name_of(metric)) if metric.worst is None else metric.worst,
             )
             for metric in self.metrics
         )
@@ -200,11 +214,14 @@ class Row:
             reason = next((self._suite.missing[kind] for kind in metric.kinds if kind in self._suite.missing), None)
         if reason is None:
             return False
+        self._none(pair, metric, frames, reason)
+        return True
+
+    def _none(self, pair: Pair, metric: Metric, frames: int, reason: str) -> None:
         clip, person = pair.driving.clip_id, pair.source.person
         self.samples.append(
             Sample(pair.id, clip, person, None, self.name_of(metric), None, "missing", reason, n=frames)
         )
-        return True
 
     def _add(self, pair: Pair, metric: Metric, outcomes: Mapping[int, Outcome]) -> None:
         name, clip, person = self.name_of(metric), pair.driving.clip_id, pair.source.person

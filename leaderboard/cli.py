@@ -10,7 +10,7 @@ from curate.console import Commands, print_json, print_table, say
 from leaderboard import DEFAULT_FILE
 
 FILE = click.Path(path_type=Path, dir_okay=False)
-SOURCES = ("measured", "predictions", "reported")
+SOURCES = ("measured", "predictions", "all", "reported")
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -127,7 +127,7 @@ def report(context: click.Context, out: Path) -> None:
 @click.option(
     "--format", "form", type=click.Choice(["csv", "json", "markdown"]), required=True, help="Form of the output."
 )
-@click.option("--source", type=click.Choice(SOURCES[:2]), default="measured", show_default=True, help="Whose numbers.")
+@click.option("--source", type=click.Choice(SOURCES[:3]), default="measured", show_default=True, help="Whose numbers.")
 @click.pass_context
 def export(context: click.Context, form: str, source: str) -> None:
     """Write all standings to stdout."""

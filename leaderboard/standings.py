@@ -18,7 +18,8 @@ from typing import Any
 from curate.errors import UserError, unknown
 from leaderboard.store import Store
 
-UPPER_CALIBRATION = "truth"  # stands above the ranked rows, other calibration rows below them
+ALL = "all"  # the source of a board of measured models and of predictions
+UPPER_CALIBRATION = ("truth", "truth-reencoded")  # stand above the ranked rows, other calibration rows below them
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,7 @@ class Row:
     licence: str
     paper: str
     folder: str
+    origin: str  # measured, or predictions: somebody's own frames
     frames_per_second: float | None  # of the model alone, on the machine of the run
     cells: tuple[Cell | None, ...]
 
@@ -131,13 +133,15 @@ _ROW = tuple(name for name in Row.__dataclass_fields__ if name not in ("cells", 
 
 
 def boards(store: Store, source: str = "measured", filters: Filters | None = None) -> list[Board]:
-    """The boards of a source (measured or predictions): by dataset, those with the most filled columns first, then by
-    task and protocol, the largest pair list first.
+    """The boards of a source (measured, predictions, or "all": both in the same columns): by dataset, those with the
+    most filled columns first, then by task and protocol, the largest pair list first.
 
     Raises UserError when a filter names a task, dataset or metric that no run of this source has.
     """
     filters = filters or Filters()
-    rows = store.rows("SELECT * FROM standings WHERE source = ? ORDER BY created, run_id, ordinal", [source])
+    sources = ["measured", "predictions"] if source == ALL else [source]
+    query = "SELECT *, source AS origin FROM standings WHERE list_contains(?, source) ORDER BY created, run_id, ordinal"
+    rows = [row | {"source": source} for row in store.rows(query, [sources])]
     _check(filters, rows, ("task", "protocol"))
     rows = [row for row in rows if _passes(filters, row, ("task", "protocol"))]
 
@@ -195,9 +199,9 @@ def _board(rows: list[dict[str, Any]]) -> Board:
     return Board(
         **{name: rows[0][name] for name in _QUESTION},
         columns=columns,
-        upper=tuple(row for row in frame if row.model == UPPER_CALIBRATION),
+        upper=tuple(row for row in frame if row.model in UPPER_CALIBRATION),
         ranked=tuple(ranked),
-        lower=tuple(row for row in frame if row.model != UPPER_CALIBRATION),
+        lower=tuple(row for row in frame if row.model not in UPPER_CALIBRATION),
     )
 
 

@@ -149,7 +149,8 @@ class FakeSuite:
 def suite(monkeypatch: pytest.MonkeyPatch) -> FakeSuite:
     """Networks that know discs."""
     fake = FakeSuite()
-    monkeypatch.setattr("bench.runner.open_suite", lambda name: fake)
+    for command in ("runner", "score"):
+        monkeypatch.setattr(f"bench.{command}.open_suite", lambda name: fake)
     return fake
 
 

@@ -13,6 +13,8 @@ from leaderboard.records import read_record
 
 from .conftest import FRAMES
 
+CALIBRATION = ["truth", "truth-reencoded", "source-copy", "shuffled"]
+
 
 def bench(*arguments: object) -> Result:
     result = CliRunner().invoke(main, [str(argument) for argument in arguments])
@@ -31,21 +33,23 @@ def test_run_prints_table_footnotes_signatures_and_folders(dataset, suite, outsi
     assert result.exit_code == 0
     lines = result.stdout.splitlines()
     assert lines[0].startswith("same-id@1 on tiny@")
-    assert [line.split()[0] for line in lines[3:] if line and line.startswith(("shifter", "("))][:3] == [
+    assert [line.split()[0] for line in lines[3:] if line and line.startswith(("shifter", "("))][:5] == [
         "(truth)",
+        "(truth-reencoded)",
         "shifter",
+        "(shuffled)",
         "(source-copy)",
     ]
     assert "identity weights are not here" in result.stdout
     assert any(line.strip().startswith("l1|pixels|vs:driving|256px|pairs:3@") for line in lines)
     folders = [Path(line) for line in lines if line.startswith(str(tmp_path))]
-    assert [read_record(folder).model.name for folder in folders] == ["shifter", "truth", "source-copy"]
+    assert [read_record(folder).model.name for folder in folders] == ["shifter", *CALIBRATION]
 
 
 def test_run_for_machines(dataset, suite, tmp_path):
     result = run(dataset, tmp_path, "--json", "--limit", 2, model="source-copy")
     value = json.loads(result.stdout)
-    assert len(value["runs"]) == 2
+    assert len(value["runs"]) == 4
     names = [column["metric"] for column in value["board"]["columns"]]
     rows = {row["model"]: dict(zip(names, row["cells"], strict=True)) for row in value["board"]["rows"]}
     assert rows["truth"]["akd-open"]["mean"] == 0

@@ -38,7 +38,7 @@ def test_demo_makes_tables_and_a_page_and_a_second_call_reuses_all(small, capsys
     assert {board.task for board in first.boards} == {"same-id", "cross-id"}
     for board in first.boards:
         assert (board.suite, board.split, board.n_pairs) == ("builtin", "test", 2)
-        assert [row.model for row in board.rows] == ["truth", "fomm", "source-copy"]
+        assert [row.model for row in board.rows] == ["truth", "truth-reencoded", "fomm", "shuffled", "source-copy"]
         values = {column.metric: cell for column, cell in zip(board.columns, board.rows[1].cells, strict=True)}
         assert {"l1", "psnr", "ssim", "lp-builtin", "fd-builtin"} <= {name for name in values if values[name].mean}
     assert "fomm" in first.page.read_text(encoding="utf-8")

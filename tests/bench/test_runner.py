@@ -46,7 +46,7 @@ def by_model(folders: list[Path]) -> dict[str, Path]:
 
 def test_same_id_truth_is_best_and_a_copy_is_not(dataset, suite, tmp_path):
     found = by_model(bench.run("same-id", "source-copy", dataset, out=tmp_path))
-    assert set(found) == {"source-copy", "truth"}
+    assert set(found) == {"source-copy", "truth", "truth-reencoded", "shuffled"}
     truth, copy = scores(found["truth"]), scores(found["source-copy"])
     assert {name: score.mean for name, score in truth.items()} == pytest.approx(
         {
@@ -111,19 +111,20 @@ def test_every_frame_is_decoded_once_and_seen_once_by_each_network(dataset, suit
     read = video.read_frames
 
     def counting(path, indices):
-        decoded.extend((path.name, index) for index in indices)
+        if path.name.startswith("clip"):  # and not what the re-encoded truth is read from
+            decoded.extend((path.name, index) for index in indices)
         return read(path, indices)
 
     monkeypatch.setattr(video, "read_frames", counting)
-    assert len(bench.run("same-id", "source-copy", dataset, out=tmp_path)) == 2
+    assert len(bench.run("same-id", "source-copy", dataset, out=tmp_path)) == 4
     assert len(decoded) == len(set(decoded)) == 3 * FRAMES
-    # neither the truth row nor the copies of a source that was seen cost a network anything
-    assert sorted(suite.seen) == sorted(NETWORKS_OF_ONE_PASS * 3)
+    # of the calibration rows only the frames that went through a codec cost a network anything
+    assert sorted(suite.seen) == sorted(NETWORKS_OF_ONE_PASS * 6)
 
     suite.seen.clear()
-    assert len(bench.run("same-id", "shifter", dataset, out=tmp_path)) == 3
+    assert len(bench.run("same-id", "shifter", dataset, out=tmp_path)) == 5
     assert (
-        sum(count for kind, count in suite.seen if kind == "landmarks") == 3 * FRAMES + 3
+        sum(count for kind, count in suite.seen if kind == "landmarks") == 6 * FRAMES + 3
     )  # one output a clip, repeated
 
 
@@ -265,7 +266,7 @@ def test_a_face_that_is_missed_has_a_rate(dataset, suite, outside, tmp_path):
 
 def test_scores_of_clips_are_1_for_the_truth(dataset, suite, tmp_path):
     suite.missing = dict.fromkeys({"mask", *OPTIONAL}, "no such file")
-    copied, true = bench.run("same-id", "source-copy", dataset, variants=True, out=tmp_path)
+    copied, true, *_ = bench.run("same-id", "source-copy", dataset, variants=True, out=tmp_path)
     for name in ("lip-dynamics-68-score-open", "head-motion-68-score-open"):
         assert scores(true)[name].mean == 1
         assert scores(copied)[name].mean == pytest.approx(0)  # nothing moves
@@ -278,14 +279,15 @@ def test_features_too_large_to_keep_are_asked_for_in_parts(dataset, suite, tmp_p
     parts = bench.run("same-id", "source-copy", dataset, limit=1, out=tmp_path / "b")[0]
     assert scores(parts)["lp-open"].mean == scores(kept)["lp-open"].mean
     asked = [count for kind, count in suite.seen if kind == "perceptual"]
-    assert sum(asked) == FRAMES  # each frame once, for both rows together
+    assert sum(asked) == 2 * FRAMES  # each frame once, for all rows together, and those that went through a codec
     assert max(asked) <= 4
 
 
 def test_a_reference_without_a_face_is_missing_for_every_row(suite, tmp_path):
     data = write_dataset(tmp_path / "data", [0, 9])
-    for folder in bench.run("same-id", "truth", data, out=tmp_path / "runs"):
-        score = scores(folder)["akd-open"]
+    found = by_model(bench.run("same-id", "truth", data, out=tmp_path / "runs"))
+    for name in ("truth", "truth-reencoded", "source-copy"):
+        score = scores(found[name])["akd-open"]
         assert (score.n_ok, score.n_failed, score.n_missing) == (FRAMES, 0, FRAMES)
         assert "no face found in the reference frame" in score.failures
 
@@ -379,7 +381,7 @@ def test_frames_without_a_face_cost_a_model_that_needs_landmarks_no_others(suite
 
 def test_variants_are_scored_where_they_are_asked_for(dataset, suite, tmp_path):
     suite.missing = {"mask": "no mask network", **dict.fromkeys(OPTIONAL, "no such file")}
-    found, true = bench.run("same-id", "source-copy", dataset, variants=True, limit=1, out=tmp_path / "a")
+    found, true, *_ = bench.run("same-id", "source-copy", dataset, variants=True, limit=1, out=tmp_path / "a")
     ids = [metric.id for metric in read_record(found).metrics]
     assert {"l1", "l1-255", "ssim-uniform7", "ms-ssim", "akd-euclid-open", "l1-masked-open"} <= set(ids)
     assert len(ids) == len(set(ids))
@@ -430,7 +432,8 @@ def test_an_unreadable_clip_fails_its_pair_in_every_row(suite, tmp_path):
     data = write_dataset(tmp_path / "data", [0, 1])
     (data / "clips" / "clip0.mp4").write_text("no video")
     results = measure(Request("same-id", "source-copy", str(data), out=str(tmp_path / "runs")))
-    for result in results:
+    assert list(results[3].failures) == ["clip0--clip0", "clip1--clip1"]  # shuffled: clip1's partner is clip0
+    for result in results[:3]:
         assert list(result.failures) == ["clip0--clip0"]
         assert "a clip cannot be read" in result.failures["clip0--clip0"]
         assert scores(result.folder)["l1"].n_failed == FRAMES
@@ -481,7 +484,7 @@ def test_nothing_unfinished_is_left_or_looks_finished(dataset, suite, tmp_path, 
     assert alive.exists()
     assert f"removed {dead.name}" in capsys.readouterr().err
     finished = [folder for folder in tmp_path.iterdir() if not folder.name.startswith(".")]
-    assert len([read_record(folder) for folder in finished]) == 2
+    assert len([read_record(folder) for folder in finished]) == 4
 
 
 def test_features_are_found_again_by_content():

@@ -45,7 +45,7 @@ class FakeTruth:
 @pytest.fixture
 def truth(monkeypatch: pytest.MonkeyPatch) -> FakeTruth:
     fake = FakeTruth()
-    monkeypatch.setattr("bench.runner.truth_of", lambda dataset: fake)
+    monkeypatch.setattr("bench.plan.truth_of", lambda dataset: fake)
     return fake
 
 
@@ -112,7 +112,9 @@ def test_the_truth_row_shows_the_rendered_truth_and_models_are_still_given_the_d
 def test_no_network_looks_at_driving_frames_that_nothing_is_compared_with(dataset, suite, truth, tmp_path):
     run("cross-id", dataset, tmp_path)
     seen = {kind: sum(count for what, count in suite.seen if what == kind) for kind in SEEN}
-    assert seen == dict.fromkeys(SEEN, 3 * FRAMES + 3)  # three truths and three sources; a copy is seen already
+    assert seen == dict.fromkeys(
+        SEEN, 6 * FRAMES + 3
+    )  # truths, once more re-encoded, and sources; a copy is seen already
 
 
 def test_a_model_that_needs_landmarks_of_the_driving_frames_gets_those_and_no_more(
@@ -134,7 +136,7 @@ def test_scores_against_the_truth_and_against_the_driver_have_different_signatur
     dataset, suite, tmp_path, monkeypatch
 ):
     filmed, _ = run("cross-id", dataset, tmp_path / "filmed")["source-copy"]
-    monkeypatch.setattr("bench.runner.truth_of", lambda dataset: FakeTruth())
+    monkeypatch.setattr("bench.plan.truth_of", lambda dataset: FakeTruth())
     rendered, _ = run("cross-id", dataset, tmp_path / "rendered")["source-copy"]
     signatures = [{m.id: record.signature(m) for m in record.metrics} for record in (filmed, rendered)]
     assert "|vs:driving|" in signatures[0]["akd-open"]
