@@ -56,9 +56,12 @@ PAPERS: Mapping[str, Mapping[str, str]] = {
         "lip dynamics": "lip-dynamics-68",
         "head motion": "head-motion-68",
         "eyebrow dynamics": "eyebrow-dynamics-68",
+        "silent lip stability": "silent-lip-stability-68",
+        "lip sync": "lip-sync-68",
         "global aesthetics": "global-aesthetics",
         "mouth quality": "mouth-quality",
         "face quality": "face-quality",
+        "final score": "theval-final-68",
     },
 }
 """What papers print, and the metric here that is nearest to it."""
@@ -78,8 +81,8 @@ Where a network or its file is missing, the value is NULL with the reason (`benc
 
 NOTES = """## What needs more than a run has
 
-- Lip sync and silent lip stability of THEval listen to a clip's sound, and a run's frames have none. They are functions
-  (`bench.metrics.theval`). So THEval's final score, the mean over its eight scores, is not among the metrics.
+- Lip sync and silent lip stability listen to the driving clip: NULL where it has no sound. Speech is told by loudness.
+- LSE-C and LSE-D (SyncNet) need frames that follow each other at 25 a second and their sound; no task here has both.
 - AED and APD of a 3DMM's coefficients need its network; here they are of the suite's expressions and head poses.
 - A task's frames are evenly spaced over a clip. Values of metrics that look at frames one after another (motion,
   windows) depend on the spacing, which the signature holds."""

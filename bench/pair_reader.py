@@ -11,6 +11,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from bench import sound
 from bench.features import Features
 from bench.scoring import Look
 from bench.tasks.base import Pair, Task
@@ -73,14 +74,17 @@ class PairReader:
         features: Features,
         kinds: Mapping[str, Collection[str]],
         truth: TruthRenderer | None = None,
+        listens: bool = False,
     ) -> None:
-        """`kinds`: what the networks look for in "source", "driving" and "truth" frames."""
+        """`kinds`: what the networks look for in "source", "driving" and "truth" frames; `listens`: whether the driving
+        clip's sound is wanted too."""
         self.features = features
         self.seconds = 0.0  # spent on decoding
         self._dataset = dataset
         self._task = task
         self._kinds = kinds
         self._truth = truth
+        self._listens = listens
         self._source_frames = lru_cache(SOURCES_KEPT)(self._decode_source)
         self.read = lru_cache(PAIRS_KEPT)(self._read)
         """Decode a pair; `BadVideo` or IndexError when a clip is not what the manifest says."""
@@ -113,9 +117,12 @@ class PairReader:
         self.seconds += time.perf_counter() - start
         # driving first: where the source is among its frames, the networks have then seen it
         look = self._look(driving, "driving")
-        return PairView(
-            indices, source, driving, self._look(source, "source"), look, self._true(pair, indices), initial
-        )
+        true = self._true(pair, indices)
+        if self._listens and (heard := sound.heard(pair.driving, indices)) is not None:
+            for side in (look, true):
+                if side is not None:
+                    side.features["sound"] = heard
+        return PairView(indices, source, driving, self._look(source, "source"), look, true, initial)
 
     def _still(self, pair: Pair, indices: list[int]) -> PairView:
         """A pair in which nothing drives: the truth, where there is one, stands for what is asked for in pictures."""

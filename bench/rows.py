@@ -106,11 +106,12 @@ class Row:
         self.frames_driven += len(frames)
         told = self.told.setdefault(pair.id, Told(pair))
         told.indices, told.values = view.indices, dict(getattr(self.model, "told", {}))
-        output = Look(frames, self._features.of(frames, self._kinds))
+        heard = {kind: seen for kind, seen in view.driving.features.items() if kind == "sound"}
+        output = Look(frames, self._features.of(frames, self._kinds) | heard)
         start = time.perf_counter()
         pixels = self._score_pixels(view, output)
         for metric in self._of_frames:
-            if self._missing(pair, metric, len(view.indices)):
+            if self._missing(pair, metric, len(view.indices)) or self._unheard(pair, metric, view):
                 continue
             reference = view.reference(self._reference(metric).frames)
             if metric.of_clip:
@@ -222,6 +223,15 @@ class Row:
         self.samples.append(
             Sample(pair.id, clip, person, None, self.name_of(metric), None, "missing", reason, n=frames)
         )
+
+    def _unheard(self, pair: Pair, metric: Metric, view: PairView) -> bool:
+        """Whether a metric needs a sound that the driving clip does not have; if so, one sample says so."""
+        if not metric.listens or "sound" in view.driving.features:
+            return False
+        clip, person, name = pair.driving.clip_id, pair.source.person, self.name_of(metric)
+        why = "the driving clip has no sound"
+        self.samples.append(Sample(pair.id, clip, person, None, name, None, "missing", why, n=len(view.indices)))
+        return True
 
     def _add(self, pair: Pair, metric: Metric, outcomes: Mapping[int, Outcome]) -> None:
         name, clip, person = self.name_of(metric), pair.driving.clip_id, pair.source.person

@@ -79,6 +79,8 @@ def score_clip(metric: Metric, pred: Look, target: Look) -> Outcome:
     if len(comparable) < 2:
         return None, "failed", "fewer than two frames in which both sides have a face"
     value = float(metric.function(*(_tensor(look.taken(comparable), metric) for look in (pred, target))))
+    if math.isnan(value):
+        return None, "missing", "the clip shows nothing of what is measured"
     return (value, "ok", None) if math.isfinite(value) else (None, "failed", f"the value is {value}")
 
 
@@ -215,5 +217,5 @@ def _tensor(look: Look, metric: Metric) -> Tensor:
 
 def _seen(look: Look, metric: Metric) -> NDArray[np.float32]:
     """What the metric's networks saw in each frame, [T, ...]; what several saw stands side by side."""
-    seen = [look.features[kind] for kind in metric.kinds]
+    seen = [look.features[kind] for kind in (*metric.kinds, *(["sound"] if metric.listens else []))]
     return seen[0] if len(seen) == 1 else np.concatenate([part.reshape(len(part), -1) for part in seen], axis=1)

@@ -126,6 +126,26 @@ def frames_and_sound(path: Path, *, start: int = 0, stamps: Stamps | None = None
             yield from _decode(container, path, audio=True)
 
 
+def sound(path: Path) -> NDArray[np.float32] | None:
+    """All sound of a video in one channel at `AUDIO_RATE` [N], from the time of frame 0 on; None where it has none."""
+    with _open(path) as container:
+        if not container.streams.audio:
+            return None
+        resampler = av.AudioResampler(format="fltp", layout="mono", rate=AUDIO_RATE)
+        parts, begin = [], 0.0
+        try:
+            for number, decoded in enumerate(container.decode(audio=0)):
+                begin = float(decoded.time or 0.0) if number == 0 else begin
+                parts += [block.to_ndarray()[0] for block in resampler.resample(decoded)]
+        except (av.error.FFmpegError, ValueError) as error:
+            raise BadVideo(f"{path.name}: its sound cannot be decoded ({_why(error)})") from error
+    if not parts:
+        return None
+    samples = np.concatenate(parts).astype(np.float32)
+    late = round(begin * AUDIO_RATE)
+    return np.concatenate([np.zeros(late, np.float32), samples]) if late > 0 else samples[-late:]
+
+
 def _numbered(items: Iterator[Frame | AudioFrame], stamps: Stamps, path: Path) -> Iterator[Frame | AudioFrame]:
     """Frames decoded after a seek, with the numbers that their time stamps tell."""
     for item in items:

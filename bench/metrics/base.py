@@ -31,6 +31,9 @@ Feature = Literal[
     "frame_identity",
     "video",
     "pose+landmarks",
+    "landmarks+sound",
+    "pose+landmarks+sound",
+    "pose+landmarks+aesthetics+mouth_quality+face_quality+sound",
     "aesthetics",
     "mouth_quality",
     "face_quality",
@@ -80,7 +83,7 @@ class Metric:
     @property
     def kinds(self) -> tuple[str, ...]:
         """The kinds of networks that it needs."""
-        return tuple(kind for kind in self.feature.split("+") if kind not in ("frames", "told"))
+        return tuple(kind for kind in self.feature.split("+") if kind not in ("frames", "told", "sound"))
 
     @property
     def range(self) -> tuple[float, float]:
@@ -94,6 +97,11 @@ class Metric:
         if not self.kinds:
             return self.id
         return (self.paper_id or self.id) if suite == PAPER else f"{self.id}-{suite}"
+
+    @property
+    def listens(self) -> bool:
+        """Whether it needs the driving clip's sound: [T, 2], see `bench.sound`, after what networks see."""
+        return self.feature.endswith("+sound")
 
     @property
     def told(self) -> bool:

@@ -1,10 +1,10 @@
 """THEval's measures (CVPR 2026, arXiv 2511.04520): how lively, how clean, and how near to the truth in that.
 
 A clip has one number for each measure. A method's score is 1 - |m - t| / |t| for the means m over its clips and t over
-the truth's; the final score is the mean of the scores. The published code measures motion on 478 points of a mesh; here
-it is 68 landmarks by the same formulas, so that ids end in -68 and values are another scale. Of the five measures of
-motion the two that listen (silent lip stability, lip sync) are functions here, for clips with sound; frames of a run
-have none.
+the truth's; the final score is the mean of the scores. The published code measures motion on 478 points of a mesh;
+here it is 68 landmarks by the same formulas, so that ids end in -68 and values are another scale. Two of the five
+measures of motion listen to the driving clip (`bench.sound`), whose sound an output has as its own; a clip without
+silence or without speech adds nothing to them.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ LIPS = slice(48, 68)
 BROWS = (slice(17, 22), slice(22, 27))  # on the image's left and right
 EYES = (slice(36, 42), slice(42, 48))
 INNER = ((61, 67), (62, 66), (63, 65))  # upper and lower lip, inside
+NAN = float("nan")
 SPEECH = 0.1  # share of frames with speech below which lip sync is not measured
 
 
@@ -125,6 +126,59 @@ def _mean(seen: Tensor) -> Tensor:
     return seen.mean()
 
 
+def _silent(seen: Tensor) -> Tensor:
+    """`silent_lip_stability` of landmarks, volume and speech side by side [T, 136 + 2]; NaN without silence."""
+    silent = seen[:, -1] < 0.5
+    return silent_lip_stability(lip_opening(seen[:, -138:-2]), silent) if bool(silent.any()) else seen.new_tensor(NAN)
+
+
+def _sync(seen: Tensor) -> Tensor:
+    """`lip_sync` of landmarks, volume and speech side by side [T, 136 + 2]; NaN without speech."""
+    speech = seen[:, -1] > 0.5
+    if float(speech.float().mean()) < SPEECH:
+        return seen.new_tensor(NAN)
+    return lip_sync(lip_opening(seen[:, -138:-2]), seen[:, -2], speech)
+
+
+def _motion(seen: Tensor) -> Tensor:
+    """The five measures of motion [5] of pose, landmarks, volume and speech side by side [T, 3 + 136 + 2]."""
+    import torch
+
+    listening = seen[:, 3:]
+    points = seen[:, 3:-2]
+    measures = (
+        lip_dynamics(points),
+        _head(seen[:, :-2]),
+        eyebrow_dynamics(points),
+        _silent(listening),
+        _sync(listening),
+    )
+    return torch.stack(measures)
+
+
+def _final(seen: Tensor) -> Tensor:
+    """All eight measures [8] of pose, landmarks, three scores of pictures, volume and speech side by side."""
+    import torch
+
+    pictures = seen[:, 139:142].mean(dim=0)
+    return torch.cat((pictures, _motion(torch.cat((seen[:, :139], seen[:, 142:]), dim=1))))
+
+
+def theval_motion_68(pred: Tensor, target: Tensor) -> Tensor:
+    """The mean score of two clips in the five measures of motion; see `_motion` for what a row is."""
+    return pred.new_tensor(_likeness(_motion(pred), _motion(target)))
+
+
+def theval_final_68(pred: Tensor, target: Tensor) -> Tensor:
+    """The mean score of two clips in all eight measures; see `_final` for what a row is."""
+    return pred.new_tensor(_likeness(_final(pred), _final(target)))
+
+
+def _likeness(pred: Tensor, target: Tensor) -> float:
+    scores = [likeness(p, t) for p, t in zip(pred.tolist(), target.tolist(), strict=True)]
+    return sum(scores) / len(scores)
+
+
 def _measured(measure: Callable[[Tensor], Tensor], name: str) -> Callable[[Tensor, Tensor], Tensor]:
     """A metric of one clip that looks at the output alone."""
 
@@ -148,10 +202,12 @@ def _scored(measure: Callable[[Tensor], Tensor], name: str) -> Callable[[Tensor,
 
 
 def _row(measure: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
-    """A clip's measure as the one row that it adds to its set [1, 1]; none for a clip of fewer than two frames."""
+    """A clip's measures as the one row that it adds to its set [1, M]; none for a clip of fewer than two frames, or
+    that lacks what a measure looks for."""
 
     def vectors(seen: Tensor) -> Tensor:
-        return measure(seen).reshape(1, 1) if len(seen) > 1 else seen.new_zeros((0, 1))
+        rows = measure(seen).reshape(1, -1) if len(seen) > 1 else seen.new_zeros((0, 1))
+        return rows[rows.isfinite().all(dim=1)]
 
     return vectors
 
@@ -188,7 +244,41 @@ VARIANTS = (
     *_pair("lip-dynamics-68", lip_dynamics, "landmarks", "px", "how the distances of the lips' points vary in a clip"),
     *_pair("head-motion-68", _head, "pose+landmarks", "", "how much the head turns and moves in a clip"),
     *_pair("eyebrow-dynamics-68", eyebrow_dynamics, "landmarks", "", "how the brows' height varies in a clip"),
+    *_pair(
+        "silent-lip-stability-68",
+        _silent,
+        "landmarks+sound",
+        "",
+        "how much the lips' opening varies in silence",
+    ),
+    *_pair("lip-sync-68", _sync, "landmarks+sound", "", "how far the lips' opening and the volume are apart in speech"),
     *_pair("global-aesthetics", _mean, "aesthetics", "", "how pleasant frames are, by TOPIQ-IAA"),
     *_pair("mouth-quality", _mean, "mouth_quality", "", "how good mouths look, by MUSIQ"),
     *_pair("face-quality", _mean, "face_quality", "", "how good faces look, by TOPIQ for faces"),
+    Metric(
+        id="theval-motion-68",
+        function=theval_motion_68,
+        aspect="motion",
+        feature="pose+landmarks+sound",
+        higher_is_better=True,
+        best=1.0,
+        vectors=_row(_motion),
+        of_sets=of_sets,
+        variant_of="akd",
+        description="mean of the scores in THEval's five measures of motion",
+        paper=PAPER,
+    ),
+    Metric(
+        id="theval-final-68",
+        function=theval_final_68,
+        aspect="motion",
+        feature="pose+landmarks+aesthetics+mouth_quality+face_quality+sound",
+        higher_is_better=True,
+        best=1.0,
+        vectors=_row(_final),
+        of_sets=of_sets,
+        variant_of="akd",
+        description="mean of the scores in THEval's eight measures, motion on 68 landmarks",
+        paper=PAPER,
+    ),
 )

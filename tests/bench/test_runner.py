@@ -272,6 +272,23 @@ def test_scores_of_clips_are_1_for_the_truth(dataset, suite, tmp_path):
         assert scores(copied)[name].mean == pytest.approx(0)  # nothing moves
 
 
+def test_measures_that_listen_need_a_sound(dataset, suite, tmp_path, monkeypatch):
+    suite.missing = dict.fromkeys({"mask", *OPTIONAL}, "no such file")
+    mute = bench.run("same-id", "truth", dataset, variants=True, limit=1, out=tmp_path / "mute")[0]
+    assert "the driving clip has no sound" in scores(mute)["lip-sync-68-open"].failures
+    assert "no such file" in scores(mute)["theval-final-68-open"].failures
+
+    def heard(clip, indices):
+        return np.array([[i / 9, i % 2] for i in range(len(indices))], np.float32)
+
+    monkeypatch.setattr("bench.sound.heard", heard)
+    copied, true = bench.run("same-id", "source-copy", dataset, variants=True, out=tmp_path / "heard")[:2]
+    for name in ("lip-sync-68-score-open", "theval-motion-68-open"):
+        assert scores(true)[name].mean == 1
+        assert scores(copied)[name].mean < 1
+    assert scores(copied)["silent-lip-stability-68-open"].mean == pytest.approx(0, abs=1e-6)
+
+
 def test_features_too_large_to_keep_are_asked_for_in_parts(dataset, suite, tmp_path):
     kept = bench.run("same-id", "source-copy", dataset, limit=1, out=tmp_path / "a")[0]
     suite.seen.clear()

@@ -87,3 +87,28 @@ def test_scores_are_of_the_means_of_clips():
     assert metric.of_sets(sides[0], sides[0]) == 1
     assert metric.vectors(torch.zeros(1, 68, 2)).shape == (0, 1)
     assert np.isnan(theval.likeness(1.0, 0.0))
+
+
+def test_the_final_score_is_the_mean_of_eight(clip):
+    pose, points = (torch.from_numpy(part) for part in clip)
+    rng = np.random.default_rng(2)
+    heard = torch.tensor([[0.1 * i, i % 2] for i in range(9)], dtype=torch.float64)
+    pictures = torch.from_numpy(rng.uniform(1, 9, (9, 3)))
+    flat = points.flatten(1)
+    row = theval._final(torch.cat((pose, flat, pictures, heard), dim=1))
+    opening, speech = theval.lip_opening(points), heard[:, 1] > 0.5
+    expected = [
+        *pictures.mean(dim=0).tolist(),
+        float(theval.lip_dynamics(points)),
+        float(theval.head_motion(pose, points)),
+        float(theval.eyebrow_dynamics(points)),
+        float(theval.silent_lip_stability(opening, ~speech)),
+        float(theval.lip_sync(opening, heard[:, 0], speech)),
+    ]
+    assert row.tolist() == pytest.approx(expected)
+    other = torch.cat((pose * 2, flat, pictures * 1.1, heard), dim=1)
+    score = metrics.theval_final_68(other, torch.cat((pose, flat, pictures, heard), dim=1))
+    turned = 1 - abs(float(theval.head_motion(pose * 2, points)) - expected[4]) / expected[4]
+    assert float(score) == pytest.approx((3 * 0.9 + turned + 4) / 8)
+    silent = torch.cat((pose, flat, pictures, heard * torch.tensor([1, 0])), dim=1)
+    assert metrics.get("theval-final-68").vectors(silent).shape == (0, 8)
