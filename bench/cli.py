@@ -11,6 +11,7 @@ import click
 from bench.commands.animate import animate
 from bench.commands.landmarks import train_landmark_transformer
 from bench.commands.options import DATASET, DATASET_HELP
+from bench.commands.protocols import protocols
 from bench.commands.score import score
 from bench.commands.speed import speed
 from bench.commands.weights import weights
@@ -33,6 +34,7 @@ def main() -> None:
 @main.command()
 @click.option("--task", required=True, help="What to measure; `bench list tasks` names them.")
 @click.option("--model", required=True, help="What to measure it of; `bench list models` names them.")
+@click.option("--protocol", help="A name of `bench protocols list`, or a TOML file.  [default: the task's own]")
 @click.option("--dataset", default=DATASET, show_default=True, help=DATASET_HELP)
 @click.option("--checkpoint", help="Weights: a file, a folder of `bench train`, a shipped or fetched name.")
 @click.option("--unverified", is_flag=True, help="Take a published file whose hash is not known.")
@@ -173,6 +175,7 @@ def show(name: str, as_json: bool) -> None:
 
 
 main.add_command(animate)
+main.add_command(protocols)
 main.add_command(score)
 main.add_command(speed)
 main.add_command(train_landmark_transformer)

@@ -74,7 +74,7 @@ class Pass:
         kinds = plan.kinds(self.suite)
         rows = [Row(one, plan.references, plan.metrics, self.suite, self.features, kinds) for one in entrants]
         run_folder.prepare(self._out)
-        label = f"{plan.task.protocol} {entrants[0].spec.name}"
+        label = f"{plan.protocol.id} {entrants[0].spec.name}"
         with progress() as bar:
             item = bar.add_task(label, total=len(plan.pairs), note="")
             for number, pair in enumerate(plan.pairs):
@@ -134,7 +134,7 @@ class Pass:
                 name=plan.dataset.name, fingerprint=plan.dataset.fingerprint, n_clips=len(plan.dataset.clips)
             ),
             protocol=ProtocolInfo(
-                id=task.protocol,
+                id=plan.protocol.id,
                 task=task.id,
                 pair_list_sha256=pair_list_sha256(plan.pairs),
                 n_pairs=len(plan.pairs),
@@ -143,6 +143,7 @@ class Pass:
                 limit=self._limit,
                 split=plan.split,
                 shots=task.shots,
+                failed_frames=plan.protocol.file.failed_frames,
             ),
             metrics=row.infos(worst),
             evaluators={kind: EvaluatorInfo(**asdict(info)) for kind, info in self.suite.networks.items()},

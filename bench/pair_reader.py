@@ -109,11 +109,12 @@ class PairReader:
         if self._task.motion == "redirect":
             return self._still(pair, indices)
         driving = self._dataset.frames(pair.driving, indices)
-        alone = pair.source == pair.driving and self._task.shots == 1
-        source = driving[:1] if alone else self._source_frames(pair.source)
+        alone = pair.source == pair.driving and self._task.shots == 1 and not (pair.source_at or pair.driving_at)
+        source = driving[:1] if alone else self._source_frames(pair.source, pair.source_at)
         initial = None
         if self._task.motion == "relative":
-            initial = driving[:1] if indices[0] == 0 else self._dataset.frames(pair.driving, [0])
+            first = pair.initial or 0
+            initial = driving[:1] if indices[0] == first else self._dataset.frames(pair.driving, [first])
         self.seconds += time.perf_counter() - start
         # driving first: where the source is among its frames, the networks have then seen it
         look = self._look(driving, "driving")
@@ -127,7 +128,7 @@ class PairReader:
     def _still(self, pair: Pair, indices: list[int]) -> PairView:
         """A pair in which nothing drives: the truth, where there is one, stands for what is asked for in pictures."""
         start = time.perf_counter()
-        source = self._source_frames(pair.source)
+        source = self._source_frames(pair.source, pair.source_at)
         self.seconds += time.perf_counter() - start
         look, truth = self._look(source, "source"), self._true(pair, indices)
         asked = np.array([self._task.angles[i] for i in indices], np.float32)
@@ -139,8 +140,8 @@ class PairReader:
             return None
         return self._look(self._truth.frames(pair, indices, self._task), "truth")
 
-    def _decode_source(self, clip: Clip) -> Frames:
-        return self._dataset.frames(clip, self._task.source_indices(clip.n_frames))
+    def _decode_source(self, clip: Clip, frames: tuple[int, ...]) -> Frames:
+        return self._dataset.frames(clip, frames or self._task.source_indices(clip.n_frames))
 
     def _look(self, frames: Frames, side: str) -> Look:
         resized = video.resize(frames, self._task.size)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from bench import metrics, tasks
+from bench import metrics, protocols, tasks
 from bench.datasets import open_dataset
 from bench.evaluators.suite import Suite
 from bench.metrics.base import Aspect, Metric
+from bench.protocols import Protocol
 from bench.tasks.base import Pair, Reference, Task
 from bench.truth import TruthRenderer, truth_of
 from curate.console import say
@@ -22,6 +23,7 @@ TEST = "test"  # the split to measure on, where a dataset has it; training leave
 class Plan:
     """One task on one dataset, as far as neither depends on whose frames are measured."""
 
+    protocol: Protocol
     task: Task
     dataset: Dataset
     split: str | None  # the only split that pairs are made of; None: all clips
@@ -44,29 +46,38 @@ class Plan:
         return {"source": judged | set(driven), "driving": driving, "truth": judged}
 
 
-def settle_task(name: str, shots: int | None, limit: int | None) -> Task:
-    """The task of this id, with other shots if asked; `UserError` for what cannot be."""
+def settle_task(name: str, protocol: str | None, shots: int | None, limit: int | None) -> tuple[Protocol, Task]:
+    """The protocol and its task, with other shots if asked; `UserError` for what cannot be.
+
+    `protocol`: a shipped one, or a TOML file; None: that of the task's own name.
+    """
     task = tasks.get(name)
+    chosen = protocols.of_task(task) if protocol is None else protocols.get(protocol)
+    if chosen.file.task != name:
+        raise UserError(f"protocol {chosen.id} is of the task {chosen.file.task}, and {name} is asked for")
+    task = chosen.task()
     for option, value in (("limit", limit), ("shots", shots)):
         if value is not None and value < 1:
             raise UserError(f"{option} must be at least 1, but is {value}")
-    return task if shots is None else replace(task, shots=shots)
+    return chosen, task if shots is None else replace(task, shots=shots)
 
 
-def make_plan(task: Task, dataset_name: str, *, seed: int, limit: int | None, variants: bool) -> Plan:
+def make_plan(
+    protocol: Protocol, task: Task, dataset_name: str, *, seed: int, limit: int | None, variants: bool
+) -> Plan:
     """Open the dataset (made now if it is one that is rendered) and draw the pairs. Where it has a test split, pairs
-    are made of that alone."""
+    are made of that alone, unless the protocol has a list."""
     dataset = open_dataset(dataset_name)
-    clips, split = _to_measure_on(dataset)
-    pairs = task.pairs(clips, seed)[:limit]
+    clips, split = to_measure_on(dataset) if protocol.file.pairs is None else (dataset.clips, None)
+    pairs = protocol.draw(task, dataset, clips, seed)[:limit]
     truth = truth_of(dataset) if task.wants_truth else None
     references = task.references_on(truth is not None)
     wanted = [m for m in metrics.available().values() if variants or not m.variant_of]
     used = [m.under(task.parameters) for aspect in references for m in wanted if m.aspect == aspect]
-    return Plan(task, dataset, split, tuple(pairs), truth, references, tuple(used))
+    return Plan(protocol, task, dataset, split, tuple(pairs), truth, references, tuple(used))
 
 
-def _to_measure_on(dataset: Dataset) -> tuple[Sequence[Clip], str | None]:
+def to_measure_on(dataset: Dataset) -> tuple[Sequence[Clip], str | None]:
     """The clips to make pairs of, and the split that they are when not all are taken."""
     test = [clip for clip in dataset.clips if clip.split == TEST]
     if not test:

@@ -37,6 +37,7 @@ class Request:
     seed: int = 0
     device: str = "cpu"
     unverified: bool = False
+    protocol: str | None = None
 
 
 def run(
@@ -54,33 +55,35 @@ def run(
     seed: int = 0,
     device: str = "cpu",
     unverified: bool = False,
+    protocol: str | Path | None = None,
 ) -> list[Path]:
     """Measure `model` on `task` and `dataset`; gives the run folders, the model's first, then the calibration rows'.
 
     `dataset` is a folder or the name of one that is made at first use. Where it has a test split, that alone is run.
-    `unverified` takes a published checkpoint whose hash is not known.
-    `suite` names the networks that metrics use (None: those that ship), `limit` takes the first pairs only, `shots`
-    says how many source images models are given (None: as many as the task says), `variants` adds what papers print
-    under the same names as our metrics, `seed` draws pairs and sets what is random in a model. Every frame is decoded
-    once and goes through every network once, for all rows together. Raises `UserError` (unknown names, no pairs) and
-    `MissingPrerequisite` (weights).
+    `protocol` names a shipped protocol or a TOML file (None: the task's own). `unverified` takes a published checkpoint
+    whose hash is not known. `suite` names the networks that metrics use (None: those that ship), `limit` takes the
+    first pairs only, `shots` says how many source images models are given (None: as many as the protocol says),
+    `variants` adds what papers print under the same names as our metrics, `seed` draws pairs and sets what is random in
+    a model. Every frame is decoded once and goes through every network once, for all rows together. Raises `UserError`
+    (unknown names, no pairs) and `MissingPrerequisite` (weights, lists).
     """
     checkpoint = None if checkpoint is None else str(checkpoint)
     where = str(dataset)
     request = Request(task, model, where, checkpoint, preset, suite, limit, shots, variants, str(out), seed, device)
-    return [result.folder for result in measure(replace(request, unverified=unverified))]
+    named = None if protocol is None else str(protocol)
+    return [result.folder for result in measure(replace(request, unverified=unverified, protocol=named))]
 
 
 def measure(request: Request) -> list[Result]:
     """As `run`, and says which pairs failed."""
-    task = settle_task(request.task, request.shots, request.limit)
+    protocol, task = settle_task(request.task, request.protocol, request.shots, request.limit)
     model = _load(request.model, request)
     if (able := CAPABILITY.get(task.motion, "")) and able not in model.spec.capabilities:
         raise UserError(f"task {task.id} needs a model that can do {able!r}, and {model.spec.name} cannot")
     suite = open_suite(request.suite)
     driven = _needed(model, suite)
     # may render the dataset now: whatever else can be wrong is known before
-    plan = make_plan(task, request.dataset, seed=request.seed, limit=request.limit, variants=request.variants)
+    plan = make_plan(protocol, task, request.dataset, seed=request.seed, limit=request.limit, variants=request.variants)
     one = Pass(
         plan,
         suite,

@@ -35,6 +35,7 @@ class ScoreRequest:
     variants: bool = False
     out: str = "runs"
     seed: int = 0
+    protocol: str | None = None
 
 
 def score(
@@ -53,11 +54,11 @@ def score(
             f"name: expected 1 to {LONGEST_NAME} printable characters, and none of {', '.join(TAKEN)}, got "
             f"{printable(request.name)[:LONGEST_NAME]!r}"
         )
-    task = settle_task(request.task, request.shots, request.limit)
+    protocol, task = settle_task(request.task, request.protocol, request.shots, request.limit)
     if task.rows is not None:
         raise UserError(f"task {task.id} measures more than frames: it needs the model itself, with bench run")
     suite = open_suite(request.suite)
-    plan = make_plan(task, request.dataset, seed=request.seed, limit=request.limit, variants=request.variants)
+    plan = make_plan(protocol, task, request.dataset, seed=request.seed, limit=request.limit, variants=request.variants)
     found = survey(Path(request.predictions), plan.pairs, plan.task)
     tell(found)
     if dry_run:

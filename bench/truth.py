@@ -38,11 +38,12 @@ class TruthRenderer:
 
         start = time.perf_counter()
         source, driving = self._clip(pair.source.clip_id), self._clip(pair.driving.clip_id)
+        first = pair.source_at[0] if pair.source_at else 0
         if task.motion == "redirect":
             yaw, pitch, roll = zip(*(task.angles[i] for i in indices), strict=True)
-            rendered = oracle.rotate(source, 0, yaw, pitch, roll, task.size)
+            rendered = oracle.rotate(source, first, yaw, pitch, roll, task.size)
         elif task.motion == "relative":
-            rendered = oracle.relative(source, 0, driving, 0, indices, task.size)
+            rendered = oracle.relative(source, first, driving, pair.initial or 0, indices, task.size)
         else:
             rendered = oracle.render(source, driving, indices, task.size)
         self.seconds += time.perf_counter() - start

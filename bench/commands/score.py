@@ -14,6 +14,7 @@ from curate.console import print_json, say
 @click.command()
 @click.option("--predictions", required=True, type=click.Path(path_type=Path), help="Folder of the frames or videos.")
 @click.option("--task", required=True, help="What they were made for; `bench list tasks` names them.")
+@click.option("--protocol", help="A name of `bench protocols list`, or a TOML file.  [default: the task's own]")
 @click.option("--name", required=True, help="What tables call them.")
 @click.option("--dataset", default=DATASET, show_default=True, help=DATASET_HELP)
 @click.option("--suite", help="Networks that metrics use.  [default: builtin, which ships]")

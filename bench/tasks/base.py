@@ -25,15 +25,28 @@ CAPABILITY: dict[Motion, str] = {"relative": "relative", "redirect": "redirect"}
 
 @dataclass(frozen=True)
 class Pair:
-    """A source (frame 0 of a clip, or a few of its frames) and the driving clip that gives the motion."""
+    """A source (frame 0 of a clip, or a few of its frames) and the driving clip that gives the motion.
+
+    A protocol may name frames; where it names none, the task says which.
+    """
 
     source: Clip
     driving: Clip
+    source_at: tuple[int, ...] = ()
+    driving_at: tuple[int, ...] = ()
+    initial: int | None = None  # the driving frame since which motion is relative; None: the first
 
     @property
     def id(self) -> str:
-        """Name of the pair, the same in every run."""
-        return f"{self.source.clip_id}--{self.driving.clip_id}"
+        """Name of the pair, the same in every run: also of the files of predictions."""
+        return f"{self.source.clip_id}{_at(self.source_at)}--{self.driving.clip_id}{_at(self.driving_at)}"
+
+    @property
+    def line(self) -> str:
+        """What is hashed of the pair."""
+        named = self.source_at or self.driving_at or self.initial is not None
+        frames = f"\t{self.source_at}\t{self.driving_at}\t{self.initial}" if named else ""
+        return f"{self.source.clip_id}\t{self.driving.clip_id}{frames}\n"
 
 
 @dataclass(frozen=True)
@@ -107,11 +120,17 @@ class Task:
         first frame has to make none of those again. Where nothing drives: the numbers of the angles."""
         if self.motion == "redirect":
             return list(range(len(self.angles)))
+        if pair.driving_at:
+            return list(pair.driving_at)
         indices = self.frame_indices(pair.driving.n_frames)
         if self.shots == 1 or pair.source != pair.driving:
             return indices
         given = set(self.source_indices(pair.source.n_frames))
         return [i for i in indices if i not in given]
+
+
+def _at(frames: tuple[int, ...]) -> str:
+    return "".join(f"@{i}" for i in frames)
 
 
 def evenly(n_frames: int, most: int) -> list[int]:
@@ -121,5 +140,5 @@ def evenly(n_frames: int, most: int) -> list[int]:
 
 
 def pair_list_sha256(pairs: Sequence[Pair]) -> str:
-    """Hash of the pairs in their order, by clip id: equal exactly when two runs compared the same pairs."""
-    return sha256_text("".join(f"{pair.source.clip_id}\t{pair.driving.clip_id}\n" for pair in pairs))
+    """Hash of the pairs in their order, by clip ids and frames: equal exactly when two runs compared the same pairs."""
+    return sha256_text("".join(pair.line for pair in pairs))
