@@ -39,4 +39,4 @@ class OpenFace:
         given = np.stack(small).transpose(0, 3, 1, 2).astype(np.float32) / 255
         (vectors,) = self._session(np.asarray(given, np.float32)).values()
         vectors = vectors.reshape(len(frames), -1)
-        return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), np.float32)
+        return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12), np.float32)

@@ -93,10 +93,14 @@ class Metric:
         return 0.0, (math.inf if self.worst is None else self.worst)
 
     def id_in(self, suite: str) -> str:
-        """Its id where a suite's networks measure it: a plain name belongs to the papers' networks."""
+        """Its id where a suite's networks measure it: a plain name belongs to the papers' networks.
+
+        A later version says so: `ssim@2` stands in no column with `ssim`.
+        """
+        later = "" if self.version == 1 else f"@{self.version}"
         if not self.kinds:
-            return self.id
-        return (self.paper_id or self.id) if suite == PAPER else f"{self.id}-{suite}"
+            return self.id + later
+        return (self.paper_id or self.id) + later if suite == PAPER else f"{self.id}-{suite}{later}"
 
     @property
     def listens(self) -> bool:

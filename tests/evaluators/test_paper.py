@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import skimage.data
 import torch
 from face_alignment.models import FAN
 from face_alignment.utils import crop, get_preds_fromhm
@@ -22,7 +23,7 @@ from bench.evaluators.inception import InceptionFid
 from bench.evaluators.lpips_trunk import Alex, Vgg
 from bench.evaluators.openface import OpenFace
 from bench.evaluators.quality import Aesthetics, FaceQuality, MouthQuality
-from bench.evaluators.suite import OPTIONAL, PUBLISHED, SUITES, Suite, read_suite
+from bench.evaluators.suite import OPTIONAL, PUBLISHED, SUITES, WHOLE_FRAME, Suite, read_suite
 from curate.errors import MissingPrerequisite, UserError
 from curate.files import sha256_file
 from curate.perception import align
@@ -277,6 +278,40 @@ def test_openface_sees_the_whole_frame(folder, frames):
     found = OpenFace().frechet(np.repeat(frames[:1, :1, :1], 96, 1).repeat(96, 2))
     flat = weights.reshape(128, 3, -1).sum(2) @ (frames[0, 0, 0] / 255)
     np.testing.assert_allclose(found[0], flat / np.linalg.norm(flat), atol=1e-4)
+
+
+def test_the_suite_sees_every_kind_in_a_frame(folder, inception, monkeypatch):
+    import lpips
+
+    rng = np.random.default_rng(4)
+    for net, file in (("alex", "alexnet-owt-7be5be79.pth"), ("vgg", "vgg16-397923af.pth")):
+        with torch.device("meta"):
+            trunk = lpips.LPIPS(net=net, pnet_rand=True, pretrained=False, verbose=False).net
+        made = {
+            f"features.{name.split('.', 1)[1]}": torch.randn(v.shape) / 30 for name, v in trunk.state_dict().items()
+        }
+        torch.save(made, folder / file)
+    linear_network(folder / "w600k_r50.onnx", rng.normal(size=(512, 3 * 112 * 112)), size=112)
+    linear_network(folder / "openface_nn4.small2.v1.onnx", rng.normal(size=(128, 3 * 96 * 96)), size=96)
+    torch.jit.save(torch.jit.script(Spots()), str(folder / "2DFAN4-11f355bf06.pth.tar"))
+    torch.jit.save(torch.jit.script(Means()), str(folder / "i3d_torchscript.pt"))
+    for name in ("topiq_iaa.pt", "musiq.pt", "topiq_nr-face.pt"):
+        torch.jit.save(torch.jit.script(Brightness()), str(folder / name))
+    network = seeded(models.create("hopenet", "mini")["hopenet"])
+    path = folder / "hopenet-mirror.safetensors"
+    checkpoint.save(path, {"hopenet": network}, model="hopenet", preset="mini", steps=0)
+    detector = {"detector": "mtcnn"}  # SCRFD has tests of its own
+    suite = Suite("paper", read_suite(SUITES / "paper.toml").model_copy(update=detector), strict=True)
+    assert set(suite.missing) == {"expression", "mask"}
+    assert suite.wide == {"perceptual", "perceptual_vgg"}
+    portrait = skimage.data.astronaut()[:256, 100:356]
+    seen = suite.observe(np.stack([portrait, np.zeros_like(portrait)]))
+    for kind in suite.networks:
+        if kind in ("detector", "video"):
+            continue
+        feature = getattr(seen, kind)
+        assert np.isfinite(feature[0]).all(), kind
+        assert np.isfinite(feature[1]).all() == (kind in WHOLE_FRAME), kind
 
 
 def test_every_network_of_the_suite_is_known_and_its_absence_explained(tmp_path, monkeypatch):

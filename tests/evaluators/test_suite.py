@@ -1,5 +1,7 @@
 """Suites: what is missing is said, a network runs once a frame, metric ids carry their suite."""
 
+from dataclasses import replace
+
 import numpy as np
 import platformdirs
 import pytest
@@ -124,6 +126,8 @@ def test_names(tmp_path):
 
 def test_metric_ids_carry_their_suite():
     assert metrics.get("akd").id_in("open") == "akd-open"
+    assert replace(metrics.get("csim"), version=2).id_in("open") == "csim-open@2"
+    assert replace(metrics.get("l1"), version=2).id_in("open") == "l1@2"
     assert metrics.get("csim").id_in("builtin") == "csim-builtin"
     assert [metrics.get(name).id_in("paper") for name in ("csim", "lp", "lp-vgg", "fd", "fvd", "l1")] == [
         "csim",
