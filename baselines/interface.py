@@ -22,7 +22,7 @@ class ModelSpec:
     licence: str = ""
     shots: int = 1  # how many source images it can use at most
     parameters: int = 0
-    capabilities: tuple[str, ...] = ()  # of "relative", "redirect", "codec"
+    capabilities: tuple[str, ...] = ()  # "relative", "redirect", "codec", "canonical-keypoints"
     needs: tuple[str, ...] = ()  # what must be in `extras`: "landmarks68", "mask"
     kind: Literal["model", "calibration"] = "model"  # calibration rows frame a table and are never ranked
     checkpoint: str = ""  # file or name the weights came from; empty: none

@@ -32,7 +32,7 @@ class Osfv(NetworkModel):
     resolutions = RESOLUTION
     paper = "Wang et al., One-Shot Free-View Neural Talking-Head Synthesis for Video Conferencing, CVPR 2021"
     licence = "no official code; written from the paper. Weights of the public reimplementation: non-commercial"
-    capabilities = ("relative", "redirect")
+    capabilities = ("relative", "redirect", "codec", "canonical-keypoints")
     compilable = ("generator.encode", "generator.dense_motion_network.combine", "generator.decode")
 
     def __init__(self, preset: str = "mini", checkpoint: str | Path | None = None, device: str = "cpu") -> None:

@@ -288,6 +288,12 @@ def payloads(stream: bytes) -> Iterator[bytes]:
         at, frame = at + 2 + size, frame + 1
 
 
+def packet_sizes(stream: bytes) -> list[int]:
+    """The bytes of each frame's packet, length and checksum included."""
+    sizes = [len(payload) for payload in payloads(stream)]
+    return [size + (3 if size < 128 else 4) for size in sizes]
+
+
 def encode(numbers: Iterable[Integers], form: Format) -> bytes:
     """A whole stream of integers, a row [3K + 6] a frame."""
     encoder = Encoder(form)

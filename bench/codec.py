@@ -5,6 +5,7 @@ The coder is no part of `baselines`, which needs nothing beyond torch, numpy and
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -29,7 +30,10 @@ class MotionCodec:
     def encode_motion(self, driving: Tensor) -> bytes:
         """The stream of frames [T, 3, R, R] in [0, 1]; `UserError` where the motion is not finite."""
         with torch.inference_mode():
-            motion = self.model.motion(driving)
+            return self.encode(self.model.motion(driving))
+
+    def encode(self, motion: Mapping[str, Tensor]) -> bytes:
+        """As `encode_motion`, of motion that the model has found."""
         numbers = quantised({name: value.float().cpu().numpy() for name, value in motion.items()}, self.form)
         return encode(numbers, self.form)
 

@@ -1,0 +1,199 @@
+"""The task `compression` from clips to records: what is sent, what the receiver sees, curves and comparisons."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pandas as pd
+import pytest
+import torch
+
+import baselines
+import bench
+from baselines.interface import ModelSpec, Source
+from bench import compression
+from bench.compression import CodedModel, MotionOnce, Setting, VideoCoder
+from bench.rate_distortion import STATED
+from bench.runner import Request, measure
+from bench.scoring import to_frames, to_tensor
+from curate.coding import Coding, CodingFailed, encode
+from curate.dataset import Dataset
+from curate.errors import UserError
+from leaderboard.records import RunRecord, read_record
+
+from .conftest import FRAMES, FakeSuite, write_dataset
+
+CRFS = (20, 34, 48)
+CLIPS = 2
+
+
+class Shifter:
+    """Moves the source by whole pixels, as far as the brightest column of a frame is from its middle."""
+
+    def __init__(self, **_):
+        able = ("relative", "codec")
+        self.spec = ModelSpec("shifter", "mini", 64, capabilities=able, paper="none", parameters=3)
+        self.generator = SimpleNamespace(num_kp=2)
+
+    def encode_source(self, images, extras):
+        return Source(images, {"own": self._place(images)})
+
+    def _place(self, images):
+        return images[:, 0].mean(1).argmax(1).float()
+
+    def reenact(self, source, driving, extras, *, relative_to=None):
+        return self.render(source, self.motion(driving))
+
+    def motion(self, driving):
+        zero = torch.zeros(len(driving))
+        t = torch.stack((self._place(driving) / 32 - 1, zero, zero), 1)
+        return {"yaw": zero, "pitch": zero, "roll": zero, "t": t, "delta": torch.zeros(len(driving), 2, 3)}
+
+    def render(self, source, motion):
+        places = (motion["t"][:, 0] + 1) * 32
+        steps = (places - source.state["own"]).round().int().tolist()
+        return torch.stack([source.images[0].roll(step, 2) for step in steps])
+
+
+def use_shifter(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`shifter` is a model, and coders run at three qualities."""
+    load, names = baselines.load, baselines.names
+    monkeypatch.setattr(baselines, "load", lambda name, **o: Shifter() if name == "shifter" else load(name, **o))
+    monkeypatch.setattr(baselines, "names", lambda: ["shifter", *names()])
+    monkeypatch.setattr(compression, "CRFS", CRFS)
+    monkeypatch.setattr(compression, "SETTINGS", (Setting(20), Setting(30, 4), Setting(40, 16)))
+
+
+@pytest.fixture(scope="module")
+def found(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[RunRecord, pd.DataFrame]]:
+    """Record and samples of each row, of two clips."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        use_shifter(monkeypatch)
+        monkeypatch.setattr("bench.runner.open_suite", lambda name: FakeSuite())
+        out = tmp_path_factory.mktemp("runs")
+        return by_row(bench.run("compression", "shifter", dataset, limit=CLIPS, out=out))
+
+
+def by_row(folders):
+    found = {}
+    for folder in folders:
+        record = read_record(folder)
+        found[record.model.name] = (record, pd.read_parquet(folder / "samples.parquet"))
+    return found
+
+
+def test_one_table_has_the_model_and_both_coders(found):
+    models = {"shifter", "shifter-src30-step4", "shifter-src40-step16", "shifter-adaptive"}
+    coders = {f"{codec}-crf{crf}" for codec in ("h264", "h265") for crf in CRFS}
+    assert set(found) >= models | coders | {"truth", "source-copy"}
+    assert {row for row in set(found) - models - coders if found[row][0].model.kind != "calibration"} == set()
+    assert next(iter(found)) == "shifter"
+    for record, samples in found.values():
+        assert record.protocol.id == "compression@1"
+        ids = {metric.id for metric in record.metrics}
+        assert ids >= {"bytes-per-frame", "bits-per-pixel", "l1", "psnr", "lp-open", "bd-rate-h264-lp-open"}
+        assert set(samples.metric) == ids
+    assert found["h264-crf20"][0].model.preset == "medium"
+    assert found["shifter-adaptive"][0].model.parameters == 3
+
+
+def test_bytes_are_those_of_the_stream_by_hand(found, dataset):
+    clip = Dataset.open(dataset).clips[1]
+    frames = Dataset.open(dataset).frames(clip, range(FRAMES), 256)
+    packets = encode(frames, Coding("h264", 34), 25.0)
+    samples = found["h264-crf34"][1].query(f"clip_id == '{clip.clip_id}'")
+    rates = samples.query("metric == 'bytes-per-frame'").set_index("frame").value
+    assert {packet.number: len(packet.data) for packet in packets} == rates.to_dict()
+    bits = samples.query("metric == 'bits-per-pixel'").value
+    assert bits.sum() == pytest.approx(8 * rates.sum() / 256**2)
+
+
+def test_the_source_picture_counts_once(found):
+    samples = found["shifter"][1]
+    whole = samples.query("metric == 'bytes-per-frame'").groupby("clip_id").value.sum()
+    stream = samples.query("metric == 'stream-bytes-per-frame'").groupby("clip_id").value.sum()
+    assert (whole - stream > 100).all()  # a picture of 64 x 64
+    assert (stream.between(30, 100)).all()  # a header and four frames of 12 numbers that hardly move
+    later = samples.query("frame > 0").pivot_table(index=["clip_id", "frame"], columns="metric", values="value")
+    assert (later["bytes-per-frame"] == later["stream-bytes-per-frame"]).all()
+
+
+def test_coarser_settings_send_less_and_calibration_rows_nothing(found):
+    def mean(row: str, metric: str) -> float:
+        return found[row][1].query(f"metric == '{metric}'").value.mean()
+
+    for family in (["shifter", "shifter-src30-step4", "shifter-src40-step16"], [f"h265-crf{crf}" for crf in CRFS]):
+        for metric in ("bytes-per-frame", "psnr"):
+            values = [mean(row, metric) for row in family]
+            assert values == sorted(values, reverse=True), (family, metric)
+    missing = found["truth"][1].query("metric == 'bytes-per-frame'")
+    assert set(missing.status) == {"missing"}
+    assert set(missing.error) == {"a calibration row sends nothing"}
+    assert missing.n.sum() == CLIPS * FRAMES
+
+
+def test_curves_and_comparisons_are_in_the_records(found):
+    record, _ = found["shifter"]
+    stated = record.arguments[STATED]
+    assert (stated["anchor"], stated["quality"]) == ("h264", "lp-open")
+    assert {family: len(curve) for family, curve in stated["curves"].items()} == {
+        "shifter": 3,
+        "shifter-adaptive": 1,
+        "h264": 3,
+        "h265": 3,
+    }
+    for row, samples in ((row, samples) for row, (_, samples) in found.items()):
+        for point in (p for curve in stated["curves"].values() for p in curve if p["row"] == row):
+            assert point["bytes-per-frame"] == pytest.approx(samples.query("metric == 'bytes-per-frame'").value.mean())
+    itself = found["h264-crf34"][1]
+    assert itself.query("metric == 'bd-rate-h264-lp-open'").value.tolist() == pytest.approx([0] * CLIPS)
+    assert itself.query("metric == 'rate-ratio-h264-lp-open'").value.tolist() == pytest.approx([1] * CLIPS)
+    alone = found["shifter-adaptive"][1].query("metric == 'bd-rate-h264-lp-open'")
+    assert alone.value.isna().all()
+    assert set(alone.error) == {"1 settings of which none beats another: a curve needs 3"}
+
+
+def test_a_coder_that_fails_on_one_clip_costs_only_that(suite, tmp_path, monkeypatch):
+    use_shifter(monkeypatch)
+    data = write_dataset(tmp_path / "data", [0, 1])
+    coded = compression.encode
+    calls = []
+
+    def failing(frames, coding, fps):
+        if coding == Coding("h264", 34):
+            calls.append(coding)
+            if len(calls) == 1:
+                raise CodingFailed("x264 was killed")
+        return coded(frames, coding, fps)
+
+    monkeypatch.setattr(compression, "encode", failing)
+    results = measure(Request("compression", "truth", str(data), out=str(tmp_path / "runs")))
+    failed = {result.folder.name.split("-compression-")[1][:10]: result.failures for result in results}
+    assert failed.pop("h264-crf34") == {"clip0--clip0": "the model raised CodingFailed: x264 was killed"}
+    assert not any(failed.values())
+    rows = by_row([result.folder for result in results])
+    samples = rows["h264-crf34"][1]
+    assert set(samples.query("clip_id == 'clip0'").status) == {"failed"}
+    assert len(samples.query("clip_id == 'clip0' and metric == 'bytes-per-frame'")) == FRAMES
+    assert set(samples.query("clip_id == 'clip1' and metric == 'bytes-per-frame'").status) == {"ok"}
+    other = rows["h265-crf34"][1].query("metric == 'bd-rate-h264-lp-open'").set_index("clip_id")
+    assert other.error["clip0"].startswith("2 settings")  # of H.264 on that clip
+    assert not any(str(error).startswith("2 settings") for error in [other.error["clip1"]])
+
+
+def test_the_receiver_has_nothing_but_bytes(dataset):
+    frames = to_tensor(Dataset.open(dataset).frames(Dataset.open(dataset).clips[0], range(FRAMES)))
+    model = Shifter()
+    sender = CodedModel(model, Setting(45, 8), "shifter", "shifter", MotionOnce(model))
+    source = sender.encode_source(frames[:1], {})
+    assert (source.images - frames[:1]).abs().mean() > 0.005  # the source as it was sent
+    made = sender.reenact(source, frames, {})
+    assert made.shape == frames.shape
+    assert sender.told["sent"][0, 0] == source.state["sent"]
+    coder = VideoCoder(Coding("h264", 51))
+    decoded = coder.reenact(coder.encode_source(frames[:1], {}), frames, {})
+    assert (to_frames(decoded) != to_frames(frames)).any()
+
+
+def test_a_model_that_cannot_send_motion_is_told_so(dataset, suite, outside, tmp_path):
+    with pytest.raises(UserError, match="task compression needs a model that can do 'codec', and shifter cannot"):
+        bench.run("compression", "shifter", dataset, out=tmp_path)
