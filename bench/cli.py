@@ -10,6 +10,7 @@ import click
 
 from bench.commands.animate import animate
 from bench.commands.landmarks import train_landmark_transformer
+from bench.commands.mock import mock
 from bench.commands.options import DATASET, DATASET_HELP
 from bench.commands.protocols import protocols
 from bench.commands.score import score
@@ -175,6 +176,7 @@ def show(name: str, as_json: bool) -> None:
 
 
 main.add_command(animate)
+main.add_command(mock)
 main.add_command(protocols)
 main.add_command(score)
 main.add_command(speed)
