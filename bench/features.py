@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from bench.evaluators.suite import Suite
     from curate.perception.interface import Frames
 
-KEPT = 512 << 20  # bytes of features that are kept, the oldest dropped first
+KEPT = 512 << 20  # bytes of features that are kept; what was not asked for the longest is dropped first
 
 Seen = dict[str, NDArray[np.float32]]  # kind (an attribute of `bench.evaluators.suite.Observation`) -> features
 
@@ -50,6 +50,9 @@ class Features:
         for unseen, places in lacking.items():
             self._look(frames[list(places.values())], list(places), unseen)
         found = in_order | {kind: np.stack([self._kept[key][kind] for key in keys]) for kind in kinds}
+        for key in dict.fromkeys(keys):
+            if key in self._kept:
+                self._kept[key] = self._kept.pop(key)  # to the end
         self._forget()
         self.seconds += time.perf_counter() - start
         return found

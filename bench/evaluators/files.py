@@ -31,6 +31,7 @@ class _Table(BaseModel):
 
     spec: bool = False  # `curate.perception` has a spec of this name, with file names, hashes, licence
     base: str = ""  # of a spec's files: the address without the name
+    sizes: tuple[int, ...] = ()  # of a spec's files, in bytes
     file: str = ""
     urls: tuple[str, ...] = ()  # answer with the file itself
     archives: tuple[str, ...] = ()  # zip files that hold it
@@ -127,19 +128,19 @@ def _files(network: str, table: _Table) -> Iterator[PublishedFile]:
         yield PublishedFile(name=table.file, **shared, **table.model_dump(include=fields))
         return
     spec = read_spec(spec_files()[network])
-    for pinned in (spec.files.model, spec.files.weights):
-        if pinned is not None:
-            yield PublishedFile(
-                name=pinned.name,
-                urls=(table.base + pinned.name,) if table.base else (),
-                sha256=pinned.sha256,
-                sha256_start="",
-                bytes=0,
-                megabytes=0.0,
-                licence=spec.licence,
-                note=table.note,
-                **shared,
-            )
+    pinned_files = [pinned for pinned in (spec.files.model, spec.files.weights) if pinned is not None]
+    for pinned, size in zip(pinned_files, table.sizes, strict=True):
+        yield PublishedFile(
+            name=pinned.name,
+            urls=(table.base + pinned.name,) if table.base else (),
+            sha256=pinned.sha256,
+            sha256_start="",
+            bytes=size,
+            megabytes=0.0,
+            licence=spec.licence,
+            note=table.note,
+            **shared,
+        )
 
 
 def locate(network: str) -> tuple[Path, NetworkInfo]:

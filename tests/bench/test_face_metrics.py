@@ -185,3 +185,18 @@ def test_windows_are_looked_at_as_frames_follow_each_other():
     assert Suite.asked == 1
     features.of(frames[::-1], ["video"])
     assert Suite.asked == 2
+
+
+def test_features_that_are_asked_for_again_are_kept_longest(monkeypatch):
+    seen = []
+
+    class Suite:
+        def observe(self, frames):
+            seen.extend(int(frame[0, 0, 0]) for frame in frames)
+            return SimpleNamespace(frechet=frames.reshape(len(frames), -1).astype(np.float32))
+
+    monkeypatch.setattr("bench.features.KEPT", 2 * 4 * 12)  # bytes of two frames of 12 numbers
+    features = Features(Suite())
+    for number in (1, 2, 1, 3, 1, 2):
+        features.of(np.full((1, 2, 2, 3), number, np.uint8), ["frechet"])
+    assert seen == [1, 2, 3, 2]
