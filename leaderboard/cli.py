@@ -109,6 +109,58 @@ def published(
 
 
 @main.command()
+@click.argument("names", metavar="A B ...", nargs=-1, required=True)
+@click.option("--task", help="Where models share several questions: this task, or protocol.")
+@click.option("--dataset", help="Where models share several questions: this dataset.")
+@click.option("--metric", help="Only this metric.")
+@click.option("--resamples", type=click.IntRange(100, 1_000_000), default=10_000, show_default=True, help="Bootstrap.")
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+@click.pass_context
+def compare(
+    context: click.Context,
+    names: tuple[str, ...],
+    task: str | None,
+    dataset: str | None,
+    metric: str | None,
+    resamples: int,
+    as_json: bool,
+) -> None:
+    """Compare runs, models or papers: paired differences with intervals, ties, or why they cannot be compared."""
+    from dataclasses import asdict
+
+    from leaderboard.compare import compare as put_together
+    from leaderboard.compare_text import print_comparison
+    from leaderboard.store import open_or_empty
+
+    with open_or_empty(context.obj) as store:
+        found = put_together(store, *names, task=task, dataset=dataset, metric=metric, resamples=resamples)
+    print_json(asdict(found)) if as_json else print_comparison(found)
+
+
+@main.command()
+@click.option("--model", help="Only this model.")
+@click.option("--dataset", help="Only this dataset.")
+@click.option("--paper", help="Only this paper, by id.")
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+@click.pass_context
+def reproduction(
+    context: click.Context, model: str | None, dataset: str | None, paper: str | None, as_json: bool
+) -> None:
+    """Print published against measured numbers of the same model and dataset, the gap, and what differs."""
+    from dataclasses import asdict
+
+    from leaderboard.compare_text import print_matches
+    from leaderboard.reproduction import reproduction as matches
+    from leaderboard.store import open_or_empty
+
+    with open_or_empty(context.obj) as store:
+        found = matches(store, model=model, dataset=dataset, paper=paper)
+    if not found:
+        say("nothing to show: no measured run has the model, task, dataset and metric of a published number")
+    print_json([asdict(match) for match in found]) if as_json else print_matches(found)
+
+
+@main.command()
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="Folder for the page.")
 @click.pass_context
 def report(context: click.Context, out: Path) -> None:
