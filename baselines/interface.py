@@ -62,3 +62,12 @@ class Redirector(Reenactor, Protocol):
         """Give [T, 3, H, W] for angles [T] in degrees, which mean what `curate.angles` says; expression and place of
         the head stay the source's."""
         ...
+
+
+@runtime_checkable
+class KeypointReader(Reenactor, Protocol):
+    """Finds keypoints that depend on who a source is, not on pose and expression: "canonical-keypoints"."""
+
+    def canonical_keypoints(self, source: Source) -> Tensor:
+        """Give [K, 3], (x, y, z) in about [-1, 1], of an encoded source."""
+        ...

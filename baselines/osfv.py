@@ -56,6 +56,11 @@ class Osfv(NetworkModel):
         }
         return Source(images, state)
 
+    def canonical_keypoints(self, source: Source) -> Tensor:
+        """x_c [K, 3]: where the source's keypoints are without its pose and expression; see `KeypointReader`."""
+        found: Tensor = source.state["canonical"][0]
+        return found
+
     def reenact(self, source: Source, driving: Tensor, extras: Extras, *, relative_to: Tensor | None = None) -> Tensor:
         """The source in the poses of driving frames [T, 3, R, R]; see `Reenactor`."""
         moved = self.estimate("driving", driving)

@@ -81,7 +81,8 @@ def measure(request: Request) -> list[Result]:
     if (able := CAPABILITY.get(task.motion, "")) and able not in model.spec.capabilities:
         raise UserError(f"task {task.id} needs a model that can do {able!r}, and {model.spec.name} cannot")
     suite = open_suite(request.suite)
-    driven = _needed(model, suite)
+    models = task.rows([model]) if task.rows else [model]
+    driven = {kind for each in models for kind in _needed(each, suite)}
     # may render the dataset now: whatever else can be wrong is known before
     plan = make_plan(protocol, task, request.dataset, seed=request.seed, limit=request.limit, variants=request.variants)
     one = Pass(
@@ -95,7 +96,6 @@ def measure(request: Request) -> list[Result]:
         driven=driven,
     )
     framing = {row.spec.name: row for row in one.calibration(Driven(_load(COPY, request), request.device))}
-    models = task.rows([model]) if task.rows else [model]
     own = [
         framing.pop(each.spec.name) if each.spec.name in framing else Driven(each, request.device) for each in models
     ]
