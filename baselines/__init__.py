@@ -27,6 +27,7 @@ _REGISTRY = {
     "osfv": "baselines.osfv:Osfv",
     "osfv-direct": "baselines.osfv_direct:OsfvDirect",
     "psp": "baselines.psp:Psp",
+    "rar": "baselines.rotate_and_render:RotateAndRender",
     "source-copy": "baselines.calibration:SourceCopy",
     "truth": "baselines.calibration:Truth",
 }
