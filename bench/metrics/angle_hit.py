@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from bench.metrics.angle_error import OSFV, angle_error
@@ -18,8 +21,19 @@ def angle_hit(pred: Tensor, target: Tensor, degrees: float = DEGREES) -> Tensor:
     return (angle_error(pred, target) < degrees).to(pred.dtype)
 
 
+def _at(parameters: Mapping[str, float]) -> Metric:
+    degrees = parameters.get("angle_degrees", DEGREES)
+    return replace(
+        METRIC,
+        id=f"angle-hit-{degrees:g}",
+        function=partial(angle_hit, degrees=degrees) if degrees != DEGREES else angle_hit,
+        description=f"share of frames whose head is within {degrees:g} degrees of the pose that was asked for",
+    )
+
+
 METRIC = Metric(
-    id="angle-hit-15",
+    id=f"angle-hit-{DEGREES:g}",
+    at=_at,
     function=angle_hit,
     aspect="redirection",
     feature="pose",

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from bench.metrics.angle_error import OSFV
@@ -19,8 +22,19 @@ def identity_hit(pred: Tensor, target: Tensor, distance: float = DISTANCE) -> Te
     return (identity_distance(pred, target) < distance).to(pred.dtype)
 
 
+def _at(parameters: Mapping[str, float]) -> Metric:
+    distance = parameters.get("identity_distance", DISTANCE)
+    return replace(
+        METRIC,
+        id=f"identity-hit-{distance:g}",
+        function=partial(identity_hit, distance=distance) if distance != DISTANCE else identity_hit,
+        description=f"share of frames whose identity distance to the source is below {distance:g}",
+    )
+
+
 METRIC = Metric(
-    id="identity-hit-0.05",
+    id=f"identity-hit-{DISTANCE:g}",
+    at=_at,
     function=identity_hit,
     aspect="redirection",
     feature="identity",

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from bench.metrics.angle_error import OSFV
@@ -19,8 +22,20 @@ def redirection_hit(pred: Tensor, target: Tensor, degrees: float = DEGREES, dist
     return angle_hit(pose, asked, degrees) * identity_hit(face, source, distance)
 
 
+def _at(parameters: Mapping[str, float]) -> Metric:
+    degrees, distance = parameters.get("angle_degrees", DEGREES), parameters.get("identity_distance", DISTANCE)
+    usual = (degrees, distance) == (DEGREES, DISTANCE)
+    return replace(
+        METRIC,
+        id=f"redirection-hit-{degrees:g}-{distance:g}",
+        function=redirection_hit if usual else partial(redirection_hit, degrees=degrees, distance=distance),
+        description=f"share of frames within {degrees:g} degrees and at an identity distance below {distance:g}",
+    )
+
+
 METRIC = Metric(
-    id="redirection-hit-15-0.05",
+    id=f"redirection-hit-{DEGREES:g}-{DISTANCE:g}",
+    at=_at,
     function=redirection_hit,
     aspect="redirection",
     feature="pose+identity",
