@@ -189,4 +189,7 @@ def _turn(vector: Tensor) -> Tensor:
     """Rotation matrices [N, 3, 3] about vectors [N, 3] by their lengths in radians."""
     x, y, z = vector.unbind(-1)
     zero = torch.zeros_like(x)
-    return torch.linalg.matrix_exp(torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], dim=-1).view(*x.shape, 3, 3))
+    turn: Tensor = torch.linalg.matrix_exp(
+        torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], dim=-1).view(*x.shape, 3, 3)
+    )
+    return turn

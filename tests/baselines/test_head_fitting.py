@@ -59,7 +59,7 @@ def test_pixels_turn_the_same_way(people):
     masks = torch.from_numpy(seen.mask[:-1]).float()[:, None] / 255
     distance = ((found[:, None] - frames[None, :-1]).abs() * masks[None]).mean((2, 3, 4))
     assert (distance.argmin(1) == torch.arange(len(TURNS))).all(), distance
-    again = turned(head, source.expand(1) if len(source.images) == 1 else source, source.fit)
+    again = turned(head, source, source.fit)
     assert (again[0] - frames[-1]).abs().mean() < 0.03
 
 
