@@ -10,6 +10,7 @@ from curate.console import Commands, print_json, print_table, say
 from leaderboard import DEFAULT_FILE
 
 FILE = click.Path(path_type=Path, dir_okay=False)
+FORMATS = ("csv", "json", "markdown", "latex", "parquet", "every-eval-ever", "hugging-face")
 SOURCES = ("measured", "predictions", "all", "reported")
 
 
@@ -176,19 +177,43 @@ def report(context: click.Context, out: Path) -> None:
 
 
 @main.command()
-@click.option(
-    "--format", "form", type=click.Choice(["csv", "json", "markdown"]), required=True, help="Form of the output."
-)
-@click.option("--source", type=click.Choice(SOURCES[:3]), default="measured", show_default=True, help="Whose numbers.")
+@click.option("--format", "form", type=click.Choice(FORMATS), required=True, help="Form of the output.")
+@click.option("--source", type=click.Choice(SOURCES[:2]), default="measured", show_default=True, help="Whose numbers.")
+@click.option("--task", help="Only this task, or protocol such as cross-id@1.")
+@click.option("--dataset", help="Only this dataset.")
+@click.option("--metric", help="Only this metric.")
+@click.option("--out", type=FILE, help="Write to this file instead of stdout.")
 @click.pass_context
-def export(context: click.Context, form: str, source: str) -> None:
-    """Write all standings to stdout."""
-    from leaderboard.export import FORMATS
-    from leaderboard.standings import boards
+def export(
+    context: click.Context,
+    form: str,
+    source: str,
+    task: str | None,
+    dataset: str | None,
+    metric: str | None,
+    out: Path | None,
+) -> None:
+    """Write standings: csv, json, markdown, latex (booktabs), parquet, Every Eval Ever, Hugging Face eval results."""
+    from curate.files import atomic
+    from leaderboard import export as plain_forms
+    from leaderboard import export_formats
+    from leaderboard.standings import Filters, boards
     from leaderboard.store import Store
 
+    forms = plain_forms.FORMATS | {
+        "latex": export_formats.to_latex,
+        "every-eval-ever": export_formats.to_every_eval_ever,
+        "hugging-face": export_formats.to_hugging_face,
+    }
     with Store(context.obj, read_only=True) as store:
-        click.echo(FORMATS[form](boards(store, source)), nl=False)
+        found = boards(store, source, Filters(task, dataset, metric))
+    content = export_formats.to_parquet(found) if form == "parquet" else forms[form](found).encode()
+    if out is None:
+        click.echo(content, nl=False)
+        return
+    with atomic(out) as partial:
+        partial.write_bytes(content)
+    click.echo(out)
 
 
 @main.command()

@@ -7,6 +7,7 @@ a bound.
 from __future__ import annotations
 
 import re
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,7 +20,15 @@ import duckdb
 from curate.errors import UserError
 from leaderboard import DEFAULT_FILE as DEFAULT_FILE
 
-WAIT_SECONDS = 30.0
+WAIT_SECONDS = 60.0
+QUERY_SECONDS = 60.0  # of a query that someone typed
+QUERY_ROWS = 1_000_000
+_SAFE = (
+    "autoinstall_known_extensions = false",
+    "autoload_known_extensions = false",
+    "enable_external_access = false",
+    "lock_configuration = true",
+)
 MIGRATIONS = Path(__file__).with_name("migrations")
 PUBLISHED = Path(__file__).with_name("published")
 
@@ -66,17 +75,38 @@ class Store:
         names = [column[0] for column in result.description or []]
         return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
 
-    def query(self, text: str) -> tuple[list[str], list[tuple[Any, ...]]]:
-        """Names and rows of a query that someone typed: it reaches no other file; open read-only, it changes nothing.
+    def query(
+        self, text: str, *, seconds: float = QUERY_SECONDS, most: int = QUERY_ROWS
+    ) -> tuple[list[str], list[tuple[Any, ...]]]:
+        """Names and rows of a query that someone typed: it reaches no other file and loads no extension; open
+        read-only, it changes nothing. It is stopped after `seconds`, and may give `most` rows.
 
         From here on this store's connection cannot open files. Raises UserError for what DuckDB refuses.
         """
-        self.connection.execute("SET enable_external_access = false; SET lock_configuration = true")
+        if not self.rows("SELECT current_setting('lock_configuration') AS locked")[0]["locked"]:
+            for setting in _SAFE:
+                self.connection.execute(f"SET {setting}")
+        late = threading.Event()
+
+        def stop() -> None:
+            late.set()
+            self.connection.interrupt()
+
+        timer = threading.Timer(seconds, stop)
+        timer.start()
         try:
             result = self.connection.execute(text)
-            return [column[0] for column in result.description or []], result.fetchall()
-        except duckdb.Error as error:
+            rows = result.fetchmany(most + 1)
+            names = [column[0] for column in result.description or []]
+        except (duckdb.Error, RuntimeError) as error:  # RuntimeError: interrupted
+            if late.is_set():
+                raise UserError(f"the query failed: it took longer than {seconds:g} s") from error
             raise UserError(f"the query failed: {' '.join(str(error).split())}") from error
+        finally:
+            timer.cancel()
+        if len(rows) > most:
+            raise UserError(f"the query failed: it gives more than {most:,} rows; add a LIMIT")
+        return names, rows
 
     @contextmanager
     def transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
