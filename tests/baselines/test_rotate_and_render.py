@@ -1,5 +1,6 @@
 """How Rotate-and-Render is driven and trained, with a tiny generator."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +11,7 @@ import baselines
 import baselines.rotate_and_render
 import models
 import models.rotate_and_render
-from baselines.checkpoint import save
+from baselines.checkpoint import WEIGHTS, save
 from baselines.head_fitting import fit_heads
 from baselines.objectives import rotate_and_render as objective
 from baselines.training.batch import Batch
@@ -106,3 +107,12 @@ def test_the_fit_is_the_same_at_any_size(seen):
 
     small, large = (fit_heads(synthetic(), (points + 0.5) * k - 0.5, SIDE * k) for k in (1, 4))
     torch.testing.assert_close(small.angles, large.angles, atol=1e-2, rtol=0)
+
+
+def test_the_card_is_of_the_shipped_file():
+    card = json.loads((WEIGHTS / "rar-mini.json").read_text())
+    spec = baselines.load("rar").spec
+    assert card["sha256"] == spec.weights_sha256
+    assert card["steps"] == spec.details["steps"]
+    assert (spec.preset, spec.resolution, spec.parameters) == ("mini", card["resolution"], card["parameters"])
+    assert (WEIGHTS / "rar-mini.safetensors").stat().st_size < 3_000_000
