@@ -117,7 +117,9 @@ def preview(number: int, pair: Pair, view: PairView, output: Look) -> Preview:
             videos[f"{side}_video"] = f"{PREVIEWS}/{number}-{side}.mp4"
             files[videos[f"{side}_video"]] = _mp4(look.frames, fps)
     else:
-        files[f"{PREVIEWS}/{number}-grid.jpg"] = jpeg(angle_grid(output.frames, view.angles))
+        files[f"{PREVIEWS}/{number}-grid.jpg"] = jpeg(
+            angle_grid(output.frames, view.angles, truth=_other(view, output))
+        )
     info = PreviewInfo(
         pair_id=pair.id,
         source_clip=pair.source.clip_id,
@@ -134,23 +136,41 @@ def preview(number: int, pair: Pair, view: PairView, output: Look) -> Preview:
     return Preview(info, files)
 
 
-def angle_grid(frames: NDArray[np.uint8], angles: NDArray[np.float32], side: int = 96) -> NDArray[np.uint8]:
+def _other(view: PairView, output: Look) -> NDArray[np.uint8] | None:
+    """The truth's frames, where they are known and are not the output itself."""
+    known = view.truth is not None and view.truth.frames is not output.frames
+    return view.truth.frames if known and view.truth is not None else None
+
+
+def angle_grid(
+    frames: NDArray[np.uint8],
+    angles: NDArray[np.float32],
+    side: int = 96,
+    truth: NDArray[np.uint8] | None = None,
+) -> NDArray[np.uint8]:
     """Frames [T, H, W, 3] laid out by yaw (columns, to the image's left first) and pitch (rows, up first), each `side`
-    pixels wide, with the angles in degrees on the margins; cells for which there is no frame are grey."""
+    pixels wide, with the angles in degrees on the margins; cells for which there is no frame are grey. With the truth
+    of the same frames, each pitch has two rows: the truth, and below it the frames."""
     import numpy as np
     from PIL import Image, ImageDraw
 
     yaws, pitches = sorted({float(a[0]) for a in angles}), sorted({float(a[1]) for a in angles}, reverse=True)
-    page = Image.new("RGB", (MARGIN + side * len(yaws), MARGIN + side * len(pitches)), "white")
+    rows = [frames] if truth is None else [truth, frames]
+    tall = side * len(rows)
+    page = Image.new("RGB", (MARGIN + side * len(yaws), MARGIN + tall * len(pitches)), "white")
     draw = ImageDraw.Draw(page)
     draw.rectangle((MARGIN, MARGIN, *page.size), fill="lightgrey")
-    for frame, (yaw, pitch, _) in zip(frames, angles, strict=True):
-        at = (MARGIN + side * yaws.index(float(yaw)), MARGIN + side * pitches.index(float(pitch)))
-        page.paste(Image.fromarray(frame).resize((side, side), Image.Resampling.LANCZOS), at)
+    for row, shown in enumerate(rows):
+        for frame, (yaw, pitch, _) in zip(shown, angles, strict=True):
+            top = MARGIN + tall * pitches.index(float(pitch)) + side * row
+            place = (MARGIN + side * yaws.index(float(yaw)), top)
+            page.paste(Image.fromarray(frame).resize((side, side), Image.Resampling.LANCZOS), place)
     for i, yaw in enumerate(yaws):
         draw.text((MARGIN + side * (i + 0.5), MARGIN / 2), f"yaw {yaw:+g}", fill="black", anchor="mm")
     for i, pitch in enumerate(pitches):
-        draw.text((MARGIN / 2, MARGIN + side * (i + 0.5)), f"{pitch:+g}", fill="black", anchor="mm")
+        for row, name in enumerate([""] if truth is None else ["truth", "made"]):
+            middle = MARGIN + tall * i + side * (row + 0.5)
+            draw.text((MARGIN / 2, middle), f"{pitch:+g}\n{name}".strip(), fill="black", anchor="mm")
     return np.asarray(page)
 
 

@@ -96,7 +96,7 @@ def test_redirection_asks_for_every_angle_and_keeps_its_grid(heads, suite, turne
     record = read_record(results[0].folder)
     assert record.protocol.id == "redirection@1"
     grid = np.asarray(Image.open(results[0].folder / record.previews[0].grid))
-    assert grid.shape == (28 + 96 * 5, 28 + 96 * 7, 3)
+    assert grid.shape == (28 + 2 * 96 * 5, 28 + 96 * 7, 3)  # the truth above what was made, for each pitch
     table = pd.read_parquet(results[0].folder / "samples.parquet")
     assert sorted(table.query("metric == 'l1'").frame.unique()) == list(range(len(GRID)))
     truth = next(result.folder for result in results if "truth" in result.folder.name)
@@ -155,3 +155,6 @@ def test_the_grid_shows_angles_where_they_belong():
     assert page[28 + 30, 28 + 10].tolist() == [40, 40, 40]
     assert page[28 + 30, 28 + 30].tolist() == [80, 80, 80]
     assert page[28 + 10, 28 + 10].tolist() == [211, 211, 211]  # nothing was asked for here
+    both = angle_grid(frames, np.array([[15, 10, 0], [0, 0, 0], [15, 0, 0]], np.float32), side=20, truth=frames + 100)
+    assert both.shape == (28 + 80, 28 + 40, 3)
+    assert [both[28 + 10 + 20 * row, 28 + 30, 0] for row in range(4)] == [100, 0, 180, 80]
