@@ -217,6 +217,22 @@ def export(
 
 
 @main.command()
+@click.argument("runs", metavar="[RUN...]", nargs=-1, type=click.Path(path_type=Path, exists=True))
+@click.pass_context
+def rebuild(context: click.Context, runs: tuple[Path, ...]) -> None:
+    """Make the file anew from run folders, or from those its runs came from; no run that it has may be lost."""
+    from leaderboard.rebuild import rebuild as make_anew
+    from leaderboard.text import plain
+
+    made = make_anew(context.obj, runs)
+    for reason in made.refused.values():
+        say(f"refused: {plain(reason, 600)}")
+    click.echo(f"{made.runs} runs")
+    if made.refused:
+        context.exit(1)
+
+
+@main.command()
 @click.argument("query")
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 @click.pass_context
