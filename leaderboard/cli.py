@@ -27,13 +27,16 @@ def main(context: click.Context, db: Path) -> None:
 @click.argument("runs", metavar="RUN...", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
 @click.pass_context
 def ingest(context: click.Context, runs: tuple[Path, ...]) -> None:
-    """Take in run folders, or folders of run folders; what is there already stays as it is."""
+    """Take in run folders, folders of run folders, or packed runs; what is there already stays as it is."""
     from leaderboard.ingest import ingest as take_in
     from leaderboard.store import Store
+    from leaderboard.submission import unpack
     from leaderboard.text import plain
 
+    submissions = context.obj.resolve().with_suffix(".submissions")  # folders of their own for packed runs
+    folders = [unpack(run, submissions) if run.is_file() else run for run in runs]
     with Store(context.obj) as store:
-        report = take_in(store, runs)
+        report = take_in(store, folders)
     for reason in report.refused.values():
         say(f"refused: {plain(reason, 600)}")
     click.echo(f"{len(report.added)} added, {len(report.known)} already there, {len(report.refused)} refused")
@@ -230,6 +233,16 @@ def rebuild(context: click.Context, runs: tuple[Path, ...]) -> None:
     click.echo(f"{made.runs} runs")
     if made.refused:
         context.exit(1)
+
+
+@main.command()
+@click.argument("run", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option("--out", type=FILE, required=True, help="The file to write, such as run.zip.")
+def submit(run: Path, out: Path) -> None:
+    """Pack a run folder (record, samples, previews, hashes) into one file that another board can ingest."""
+    from leaderboard.submission import pack
+
+    click.echo(f"{out}: {pack(run, out)} files")
 
 
 @main.command()
