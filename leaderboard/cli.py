@@ -246,6 +246,29 @@ def submit(run: Path, out: Path) -> None:
 
 
 @main.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to answer on.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="Port; 0: a free one.")
+@click.pass_context
+def serve(context: click.Context, host: str, port: int) -> None:
+    """Show the page to others on a shared machine, read-only, until interrupted."""
+    from tempfile import TemporaryDirectory
+
+    from leaderboard.page import write_page
+    from leaderboard.serve import server
+    from leaderboard.store import Store
+
+    with TemporaryDirectory() as folder:
+        with Store(context.obj, read_only=True) as store:
+            write_page(store, Path(folder))
+        with server(Path(folder), host, port) as answering:
+            click.echo(f"http://{host}:{answering.server_address[1]}/")
+            try:
+                answering.serve_forever()
+            except KeyboardInterrupt:
+                say("stopped")
+
+
+@main.command()
 @click.argument("query")
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 @click.pass_context
