@@ -39,7 +39,8 @@ def rendered(root: Path, every: int) -> None:
     from curate.synth.truth import Truth
 
     dataset, truth, suite = Dataset.open(root), Truth.open(root), open_suite()
-    head, columns = synthetic(), {name: [] for name in ("true", "builtin", "angles", "shape", "expression")}
+    head = synthetic()
+    columns: dict[str, list[np.ndarray]] = {n: [] for n in ("true", "builtin", "angles", "shape", "expression")}
     for clip in [clip for clip in dataset.clips if clip.split == "test"]:
         known, frames = truth.clip(clip.clip_id), list(range(0, clip.n_frames, every))
         columns["true"].append((known.landmarks2d[frames] + 0.5) / known.size * SIDE - 0.5)
