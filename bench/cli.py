@@ -15,6 +15,7 @@ from bench.commands.options import DATASET, DATASET_HELP
 from bench.commands.protocols import protocols
 from bench.commands.score import score
 from bench.commands.speed import speed
+from bench.commands.suite import suite
 from bench.commands.weights import weights
 from curate.console import Commands, print_json, print_table, say
 
@@ -180,5 +181,6 @@ main.add_command(mock)
 main.add_command(protocols)
 main.add_command(score)
 main.add_command(speed)
+main.add_command(suite)
 main.add_command(train_landmark_transformer)
 main.add_command(weights)
