@@ -11,8 +11,7 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from baselines import losses
-from baselines.initialise import pass_through_volume
+from baselines import initialise, losses
 from baselines.objectives import terms
 from baselines.training.batch import Batch, Networks
 from baselines.training.recipe import Recipe
@@ -24,7 +23,13 @@ from models.pose import bin_degrees, hopenet_to_camera
 def prepare(networks: Networks, recipe: Recipe) -> None:
     """With `start_as_copy` the generator begins as a copy of the warped source, so that a minute goes into motion."""
     if recipe.settings.get("start_as_copy"):
-        pass_through_volume(cast(Generator, networks["generator"]))
+        initialise.pass_through_volume(cast(Generator, networks["generator"]))
+
+
+def settle(networks: Networks, recipe: Recipe) -> None:
+    """With `start_as_copy`, once batch norm's statistics are settled: the copy is exact."""
+    if recipe.settings.get("start_as_copy"):
+        initialise.settle(cast(Generator, networks["generator"]))
 
 
 def generator_losses(
@@ -40,15 +45,15 @@ def generator_losses(
     if "he_estimator" in networks:
         estimator = cast(HeadEstimator, networks["he_estimator"])
         canonical = detector(source)
-        seen = estimator(driving)
+        images = torch.cat([source, driving, warped])  # in one batch, for its statistics' sake
+        seen = estimator(images)
         motion = estimator.read(seen)
-        kp_source, kp_driving, kp_warped = (
-            one.keypoints(canonical) for one in (estimator.motion(source), motion, estimator.motion(warped))
-        )
-        logits = torch.stack([seen[name] for name in ("yaw", "pitch", "roll")], dim=1)
+        kp_source, kp_driving, kp_warped = motion.keypoints(canonical.repeat(3, 1, 1)).chunk(3)
+        known = 2 * len(source)  # not the warped ones
+        logits = torch.stack([seen[name] for name in ("yaw", "pitch", "roll")], dim=1)[:known]
         found |= terms.weighted(
             recipe,
-            head_pose=lambda: losses.head_pose(motion.angles, _pose(networks, batch, estimator)),
+            head_pose=lambda: losses.head_pose(motion.angles[:known], _pose(networks, batch, estimator)),
             head_pose_bins=lambda: losses.head_pose_bins(
                 logits, _pose(networks, batch, estimator), bin_degrees(device=logits.device)
             ),
@@ -89,13 +94,13 @@ def discriminator_losses(
 
 
 def _pose(networks: Networks, batch: Batch, estimator: HeadEstimator) -> Tensor:
-    """The angles [B, 3] that the estimator should find, in its own convention."""
+    """The angles [2 B, 3] that the estimator should find of source and driving frames, in its own convention."""
     if "pose" in batch.driving_extras:
         if estimator.convention != "camera":
             raise ValueError(f"true angles are this project's, the network's convention is {estimator.convention}")
-        return batch.driving_extras["pose"][:, 0]
+        return torch.cat([batch.source_extras["pose"][:, 0], batch.driving_extras["pose"][:, 0]])
     with torch.no_grad():
-        angles = cast(Hopenet, networks["hopenet"]).degrees(batch.driving[:, 0])
+        angles = cast(Hopenet, networks["hopenet"]).degrees(torch.cat([batch.source[:, 0], batch.driving[:, 0]]))
     return hopenet_to_camera(angles) if estimator.convention == "camera" else angles
 
 

@@ -137,7 +137,7 @@ def test_a_head_pose_network_stands_for_truth_in_this_projects_angles(networks, 
         )
         truth, _ = objective.generator_losses(
             networks,
-            Batch(batch.source, batch.driving, {}, {"pose": told}),
+            Batch(batch.source, batch.driving, {"pose": told}, {"pose": told}),
             recipe,
             torch.Generator().manual_seed(0),
         )
