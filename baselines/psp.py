@@ -65,7 +65,7 @@ class Psp(NetworkModel):
         elif angles.any():
             raise InputError(
                 f"yaw, pitch, roll: {self.spec.checkpoint} knows one pose, facing the camera (all angles 0); for "
-                "others, put latent directions beside its weights: python -m baselines.psp_directions --help"
+                "others, put latent directions beside its weights: bench psp-directions"
             )
         images = torch.cat([self.psp.decode(some) for some in torch.split(styles, BATCH)])
         return F.adaptive_avg_pool2d(images, self.resolution).to(yaw.device)

@@ -13,6 +13,7 @@ from bench.commands.landmarks import train_landmark_transformer
 from bench.commands.mock import mock
 from bench.commands.options import DATASET, DATASET_HELP
 from bench.commands.protocols import protocols
+from bench.commands.psp_directions import psp_directions
 from bench.commands.score import score
 from bench.commands.speed import speed
 from bench.commands.suite import suite
@@ -179,6 +180,7 @@ def show(name: str, as_json: bool) -> None:
 main.add_command(animate)
 main.add_command(mock)
 main.add_command(protocols)
+main.add_command(psp_directions)
 main.add_command(score)
 main.add_command(speed)
 main.add_command(suite)

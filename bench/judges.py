@@ -14,11 +14,13 @@ from bench.evaluators import shipped
 from curate.errors import UserError
 from curate.perception import weights
 from models.evaluators import FRAME_SIDE
+from models.ir_se import create as create_ir_se
 from models.vgg import VGG19, VGGFace
 
 VGG19_FILE = "vgg19-dcbb9e9d.pth"  # the name holds the start of its SHA-256
 VGGFACE_FILE = "vgg_face_dag.pth"
 HOPENET = "hopenet-mirror"  # of checkpoints.toml
+IR_SE50_FILE = "model_ir_se50.pth"
 
 
 class BuiltinJudge(nn.Module):
@@ -52,6 +54,11 @@ def _hopenet() -> nn.Module:
     return networks["hopenet"]
 
 
+def _ir_se50() -> nn.Module:
+    network = create_ir_se("paper")["facenet"]
+    return read(network, weights.find(IR_SE50_FILE, "pSp's release (IR-SE50 trained for ArcFace by TreB1eN)"))
+
+
 def read(network: nn.Module, path: Path) -> nn.Module:
     """Fill a trunk from a file that may hold more; `UserError` names what it lacks."""
     found = torch.load(path, map_location="cpu", weights_only=True)
@@ -67,5 +74,6 @@ JUDGES: Mapping[str, Callable[[], nn.Module]] = {
     "vgg19": _vgg19,
     "vggface": _vggface,
     "hopenet": _hopenet,
+    "ir-se50": _ir_se50,
     "features-builtin": BuiltinJudge,
 }

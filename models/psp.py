@@ -44,12 +44,20 @@ class Config:
     mapping: int = 8  # layers of the mapping network
     width: int = 32768  # channels of the decoder times its side
     max_width: int = 512
+    rate: float = 1.0  # of the decoder's learning, and of the layers that give styles
 
 
 PRESETS = {
     "paper": Config(),
     "mini": Config(
-        side=64, encoder_side=64, widths=(8, 16, 32, 48), units=(1, 1, 2, 1), style=48, width=1024, max_width=64
+        side=64,
+        encoder_side=32,
+        widths=(16, 24, 32, 48),
+        units=(1, 1, 2, 1),
+        style=48,
+        width=1024,
+        max_width=64,
+        rate=6.0,
     ),
 }
 
@@ -65,7 +73,7 @@ def create(preset: str, **switches: Any) -> dict[str, nn.Module]:
     layers = layers_of(config.side)
     return {
         "encoder": GradualStyleEncoder(config),
-        "decoder": Generator(config.side, config.style, config.mapping, config.width, config.max_width),
+        "decoder": Generator(config.side, config.style, config.mapping, config.width, config.max_width, config.rate),
         "average": AverageStyle(layers, config.style),
         "directions": PoseDirections(layers, config.style),
     }
@@ -74,12 +82,12 @@ def create(preset: str, **switches: Any) -> dict[str, nn.Module]:
 class Map2Style(nn.Module):
     """A map of a power of two pixels to one style: convolutions of stride 2 down to one pixel, then a linear layer."""
 
-    def __init__(self, channels: int, side: int) -> None:
+    def __init__(self, channels: int, side: int, rate: float) -> None:
         super().__init__()
         halvings = side.bit_length() - 1
         layers = ((nn.Conv2d(channels, channels, 3, stride=2, padding=1), nn.LeakyReLU()) for _ in range(halvings))
         self.convs = nn.Sequential(*chain.from_iterable(layers))
-        self.linear = EqualLinear(channels, channels)
+        self.linear = EqualLinear(channels, channels, rate=rate)
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, D, side, side] -> [B, D]."""
@@ -96,7 +104,7 @@ class GradualStyleEncoder(Trunk):
         super().__init__(config.widths, config.units)
         self.side, self.coarse, self.middle = config.encoder_side, config.coarse, config.coarse + config.middle
         shares = [16 if i < self.coarse else 8 if i < self.middle else 4 for i in range(layers_of(config.side))]
-        self.styles = nn.ModuleList(Map2Style(config.style, self.side // share) for share in shares)
+        self.styles = nn.ModuleList(Map2Style(config.style, self.side // share, config.rate) for share in shares)
         self.latlayer1 = nn.Conv2d(config.widths[2], config.style, 1)
         self.latlayer2 = nn.Conv2d(config.widths[1], config.style, 1)
 

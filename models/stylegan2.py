@@ -76,10 +76,10 @@ class EqualLinear(nn.Module):
     def __init__(
         self, inputs: int, outputs: int, *, bias: float = 0.0, rate: float = 1.0, activated: bool = False
     ) -> None:
-        """`rate`: by how much slower it learns; `bias`: at the start; `activated`: a leaky ReLU follows."""
+        """`rate`: times the learning rate; `bias`: at the start; `activated`: a leaky ReLU follows."""
         super().__init__()
         self.weight = nn.Parameter(torch.randn(outputs, inputs) / rate)
-        self.bias = nn.Parameter(torch.full((outputs,), bias))
+        self.bias = nn.Parameter(torch.full((outputs,), bias / rate))
         self.scale, self.rate, self.activated = rate / math.sqrt(inputs), rate, activated
 
     def forward(self, x: Tensor) -> Tensor:
@@ -112,12 +112,20 @@ class ModulatedConv(nn.Module):
     """
 
     def __init__(
-        self, inputs: int, outputs: int, kernel: int, style: int, *, demodulate: bool = True, up: bool = False
+        self,
+        inputs: int,
+        outputs: int,
+        kernel: int,
+        style: int,
+        *,
+        demodulate: bool = True,
+        up: bool = False,
+        rate: float = 1.0,
     ) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.randn(1, outputs, inputs, kernel, kernel))
-        self.modulation = EqualLinear(style, inputs, bias=1.0)
-        self.scale, self.demodulate, self.padding = 1 / math.sqrt(inputs * kernel**2), demodulate, kernel // 2
+        self.weight = nn.Parameter(torch.randn(1, outputs, inputs, kernel, kernel) / rate)
+        self.modulation = EqualLinear(style, inputs, bias=1.0, rate=rate)
+        self.scale, self.demodulate, self.padding = rate / math.sqrt(inputs * kernel**2), demodulate, kernel // 2
         self.blur = Filter((1, 1)) if up else None
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
@@ -162,9 +170,9 @@ class BiasedLeakyReLU(nn.Module):
 class StyledConv(nn.Module):
     """Modulated convolution, noise, bias and leaky ReLU (figure 2c)."""
 
-    def __init__(self, inputs: int, outputs: int, style: int, *, up: bool = False) -> None:
+    def __init__(self, inputs: int, outputs: int, style: int, *, up: bool = False, rate: float = 1.0) -> None:
         super().__init__()
-        self.conv = ModulatedConv(inputs, outputs, 3, style, up=up)
+        self.conv = ModulatedConv(inputs, outputs, 3, style, up=up, rate=rate)
         self.noise = Noise()
         self.activate = BiasedLeakyReLU(outputs)
 
@@ -177,10 +185,10 @@ class StyledConv(nn.Module):
 class ToRGB(nn.Module):
     """Colours of one resolution, added to the enlarged ones of the resolution before (section 4.1, "skip")."""
 
-    def __init__(self, inputs: int, style: int, *, up: bool = True) -> None:
+    def __init__(self, inputs: int, style: int, *, up: bool = True, rate: float = 1.0) -> None:
         super().__init__()
         self.upsample = Filter((2, 1), up=2) if up else None
-        self.conv = ModulatedConv(inputs, 3, 1, style, demodulate=False)
+        self.conv = ModulatedConv(inputs, 3, 1, style, demodulate=False, rate=rate)
         self.bias = nn.Parameter(torch.zeros(1, 3, 1, 1))
 
     def forward(self, x: Tensor, w: Tensor, before: Tensor | None = None) -> Tensor:
@@ -213,10 +221,20 @@ class _Noises(nn.Module):
 
 
 class Generator(nn.Module):
-    """f and g. Channels at a side of s pixels: `width` / s, at most `max_width`."""
+    """f and g. Channels at a side of s pixels: `width` / s, at most `max_width`.
+
+    `rate` multiplies the learning rate of g's convolutions, as f's is multiplied by 0.01: equalised weights move
+    slowly, as is right where training takes weeks.
+    """
 
     def __init__(
-        self, side: int = 1024, style: int = 512, mapping: int = 8, width: int = 32768, max_width: int = 512
+        self,
+        side: int = 1024,
+        style: int = 512,
+        mapping: int = 8,
+        width: int = 32768,
+        max_width: int = 512,
+        rate: float = 1.0,
     ) -> None:
         super().__init__()
         self.layers, self.style_dim = layers_of(side), style
@@ -226,18 +244,20 @@ class Generator(nn.Module):
             PixelNorm(), *(EqualLinear(style, style, rate=0.01, activated=True) for _ in range(mapping))
         )
         self.input = _Constant(widths[0])
-        self.conv1 = StyledConv(widths[0], widths[0], style)
-        self.to_rgb1 = ToRGB(widths[0], style, up=False)
+        self.conv1 = StyledConv(widths[0], widths[0], style, rate=rate)
+        self.to_rgb1 = ToRGB(widths[0], style, up=False, rate=rate)
         self.convs, self.to_rgbs = nn.ModuleList(), nn.ModuleList()
         for before, channels in pairwise(widths):
-            self.convs += [StyledConv(before, channels, style, up=True), StyledConv(channels, channels, style)]
-            self.to_rgbs.append(ToRGB(channels, style))
+            self.convs.append(StyledConv(before, channels, style, up=True, rate=rate))
+            self.convs.append(StyledConv(channels, channels, style, rate=rate))
+            self.to_rgbs.append(ToRGB(channels, style, rate=rate))
         self.noises = _Noises([4, *(s for s in sides[1:] for _ in range(2))])
 
-    def forward(self, styles: Tensor, *, fresh_noise: bool = False) -> Tensor:
+    def forward(self, styles: Tensor, *, fresh_noise: bool = False, until: int | None = None) -> Tensor:
         """Images [B, 3, side, side] of styles [B, L, D], or of one w [B, D] for all layers.
 
-        The noise is the stored one, always the same, or with `fresh_noise` drawn anew.
+        The noise is the stored one, always the same, or with `fresh_noise` drawn anew. `until`: a smaller side, at
+        which synthesis ends.
         """
         if styles.dim() == 2:
             styles = styles[:, None].expand(-1, self.layers, -1)
@@ -249,6 +269,8 @@ class Generator(nn.Module):
         x = self.conv1(self.input.input.expand(len(styles), -1, -1, -1), w[0], noises[0])
         image: Tensor = self.to_rgb1(x, w[1])
         for i, to_rgb in enumerate(self.to_rgbs):
+            if image.shape[-1] == until:
+                break
             x = self.convs[2 * i](x, w[2 * i + 1], noises[2 * i + 1])
             x = self.convs[2 * i + 1](x, w[2 * i + 2], noises[2 * i + 2])
             image = to_rgb(x, w[2 * i + 3], image)

@@ -35,7 +35,13 @@ def prepare(networks: Networks, recipe: Recipe) -> None:
     """Where the recipe names a trained `settings.decoder`, take decoder and average style from it and keep them.
 
     It is a weights file of pSp (a path or a name), or one of StyleGAN2 in PyTorch (.pt, with g_ema and latent_avg).
+    With `settings.lively` map2style's convolutions keep the variance of what goes through them, so that different faces
+    have different styles from the first step.
     """
+    if recipe.settings.get("lively"):
+        for layer in cast(GradualStyleEncoder, networks["encoder"]).styles.modules():
+            if isinstance(layer, nn.Conv2d):
+                nn.init.kaiming_normal_(layer.weight, 0.01)
     named = recipe.settings.get("decoder")
     if named is None:
         return
@@ -61,12 +67,13 @@ def generator_losses(
     angles = torch.cat([batch.source_extras["pose"][:, 0], batch.driving_extras["pose"][:, 0]])
     styles = cast(AverageStyle, networks["average"])(offsets)
     turned = cast(PoseDirections, networks["directions"]).turned(styles.repeat(2, 1, 1), angles)
-    both = cast(Generator, networks["decoder"])(turned) / 2 + 0.5
-    target = torch.cat([source, driving])
-    strength = emphasis(angles, recipe.settings.get("turned", 0.0)) * inner(source, recipe.settings.get("outer", 1.0))
+    target = F.adaptive_avg_pool2d(torch.cat([source, driving]), grown(networks, recipe))
+    both = cast(Generator, networks["decoder"])(turned, until=target.shape[-1]) / 2 + 0.5
+    strength = emphasis(angles, recipe.settings.get("turned", 0.0)) * inner(target, recipe.settings.get("outer", 1.0))
     found = terms.reconstruction(networks, both * strength, target * strength, recipe)
     found |= terms.weighted(recipe, w_norm=lambda: losses.w_norm(offsets, torch.zeros_like(offsets[0])))
-    return found, {"prediction": both[len(source) :, None]}
+    drawn = F.interpolate(both[len(source) :], size=source.shape[2:])
+    return found, {"prediction": drawn[:, None]}
 
 
 def encode(networks: Mapping[str, nn.Module], images: Tensor) -> Tensor:
@@ -74,6 +81,17 @@ def encode(networks: Mapping[str, nn.Module], images: Tensor) -> Tensor:
     encoder = cast(GradualStyleEncoder, networks["encoder"])
     offsets: Tensor = encoder(2 * F.adaptive_avg_pool2d(images, encoder.side) - 1)
     return offsets
+
+
+def grown(networks: Mapping[str, nn.Module], recipe: Recipe) -> int:
+    """The side of the images that are drawn now: `settings.grow` has pairs (steps, side), the side until so many steps.
+
+    What a head looks like when turned is learnt first where a step costs least (as in Progressive GAN: Karras, Aila,
+    Laine, Lehtinen; ICLR 2018). How many steps there were is what batch normalisation has counted.
+    """
+    norm = cast(nn.BatchNorm2d, cast(GradualStyleEncoder, networks["encoder"]).input_layer[1])
+    done = int(norm.num_batches_tracked or 0)
+    return next((side for steps, side in recipe.settings.get("grow", ()) if done <= steps), recipe.resolution)
 
 
 def emphasis(angles: Tensor, strength: float) -> Tensor:
