@@ -14,8 +14,6 @@ from models.layers import ResBlock, SameBlock
 from models.layers3d import ResBlock3d
 
 _PASSED = 12  # channels at half size that carry the colours
-_SLOPE = 4.4  # sigmoid(4.4 (x - 1/2)) is about x
-_OPEN = 0.88  # what occlusion maps let through at first: sigmoid(2)
 _SPREAD, _CENTRE = 0.25, 0.5  # after normalisation the passed colours stay positive, so that ReLU lets them through
 
 
@@ -57,25 +55,6 @@ def pass_through_volume(generator: osfv.Generator) -> None:
     generator.third.conv.weight[:, :, 1, 1] = exit_.flatten(1)
     for block in (*generator.resblocks_3d, *generator.resblocks_2d):
         _begin_as_identity(cast(ResBlock | ResBlock3d, block))
-
-
-@torch.no_grad()
-def settle(generator: Generator | osfv.Generator) -> None:
-    """Once the statistics of batch norm stay as they are: the channels that pass colours pass them unchanged.
-
-    What comes out is then the warped source itself, as nearly as a sigmoid of a linear map can be it, and with what
-    the other channels add: off by about 0.05 in the mean.
-    """
-    blocks = [(generator.first, 3), (generator.down_blocks[0], _PASSED), (generator.up_blocks[0], 3)]
-    if isinstance(generator, osfv.Generator):
-        blocks.append((generator.third, _PASSED))
-    for block, channels in blocks:
-        norm = cast(SameBlock, block).norm
-        mean, variance = cast(torch.Tensor, norm.running_mean), cast(torch.Tensor, norm.running_var)
-        norm.weight[:channels] = (variance[:channels] + norm.eps).sqrt()
-        norm.bias[:channels] = mean[:channels]
-    generator.final.weight[:, :3] *= _SLOPE / (5 * _OPEN)
-    generator.final.bias = nn.Parameter(torch.full_like(cast(torch.Tensor, generator.final.bias), -_SLOPE / 2))
 
 
 def _pass_colours(generator: Generator | osfv.Generator) -> None:

@@ -7,7 +7,8 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from baselines import initialise, losses
+from baselines import losses
+from baselines.initialise import pass_through
 from baselines.objectives import terms
 from baselines.training.batch import Batch, Networks
 from baselines.training.recipe import Recipe
@@ -17,13 +18,7 @@ from models.fomm import Generator, KeypointDetector
 def prepare(networks: Networks, recipe: Recipe) -> None:
     """With `start_as_copy` the generator begins as a copy of the warped source, so that a minute goes into motion."""
     if recipe.settings.get("start_as_copy"):
-        initialise.pass_through(cast(Generator, networks["generator"]))
-
-
-def settle(networks: Networks, recipe: Recipe) -> None:
-    """With `start_as_copy`, once batch norm's statistics are settled: the copy is exact."""
-    if recipe.settings.get("start_as_copy"):
-        initialise.settle(cast(Generator, networks["generator"]))
+        pass_through(cast(Generator, networks["generator"]))
 
 
 def generator_losses(

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from baselines.training.batch import Batch, Networks
 from baselines.training.distributed import Group
@@ -62,19 +61,6 @@ class Learner:
         for name, optimiser in self.optimisers.items():
             settings: Optimiser = getattr(self.recipe, name)
             optimiser.param_groups[0]["lr"] = settings.learning_rate * factor
-
-    def fix_norms(self, fixed: bool) -> None:
-        """Whether batch norm uses the statistics it has gathered, as it will once trained, instead of the batch's: with
-        a few rows of as many people these say more of the people than of the features."""
-        for name in (*self.recipe.parts, *self.recipe.discriminators):
-            for module in self.networks[name].modules():
-                if isinstance(module, _BatchNorm):
-                    module.train(not fixed)
-
-    def settle(self) -> None:
-        """Let the objective use the statistics that are kept from now on, if it has a use for them."""
-        if hasattr(self.objective, "settle"):
-            self.objective.settle(self.networks, self.recipe)
 
     def step(
         self, number: int, batches: Sequence[Batch], stop: bool = False

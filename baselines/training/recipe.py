@@ -51,7 +51,6 @@ class Recipe:
     needs: tuple[str, ...] = ()  # extras of the frames: see `Batch`
     mirror: bool = True  # half of the rows are mirrored
     decay_at: tuple[float, ...] = ()  # fractions of the run after which learning rates fall to a tenth
-    norm_steps: int = 0  # first steps, which learn nothing, whose batch norm statistics are kept; 0: the batch's count
     ema: float = 0.0  # decay of the moving average of weights, which is then what is saved; 0: none
     precision: str = "fp32"  # or bf16, fp16
     settings: Mapping[str, Any] = field(default_factory=dict)  # what else the objective wants to know
@@ -142,7 +141,5 @@ def _check(recipe: Recipe, path: Path) -> None:
         raise BadRecipe(f"{path}: discriminators (networks) and discriminator (their optimiser) go together")
     if recipe.precision not in ("fp32", "bf16", "fp16"):
         raise BadRecipe(f"{path}: precision: expected fp32, bf16 or fp16, got {recipe.precision!r}")
-    if recipe.norm_steps < 0:
-        raise BadRecipe(f"{path}: norm_steps: expected at least 0, got {recipe.norm_steps}")
     if not 0 <= recipe.ema < 1:
         raise BadRecipe(f"{path}: ema: expected at least 0 and below 1, got {recipe.ema}")

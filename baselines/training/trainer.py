@@ -77,12 +77,6 @@ def train(
                 taken = [next(source) for _ in range(options.accumulate)]
                 waited = time.perf_counter() - started
                 learner.set_rate(0.1 ** sum(step > fraction * setup.steps for fraction in setup.recipe.decay_at))
-                if gathers := setup.recipe.norm_steps:
-                    learner.fix_norms(step > gathers)
-                    if step == gathers + 1:
-                        learner.settle()
-                    if step <= gathers:
-                        learner.set_rate(0)
                 try:
                     losses, prediction, stop = learner.step(step, taken, asked.stop)
                 except NotFinite as error:

@@ -118,29 +118,3 @@ def test_a_run_with_all_of_it_goes_on_bit_for_bit(dataset, tmp_path, adversarial
     assert all(tensor.dtype == torch.float32 for name, tensor in saved.items() if not name.endswith("tracked"))
     assert read_recipe(adversarial).ema == 0.9
     baselines.load("fomm", checkpoint=whole)
-
-
-def test_norms_gather_statistics_first_and_keep_them(dataset, tmp_path, recipe):
-    torch.set_num_threads(1)
-    settled = tmp_path / "settled.toml"
-    settled.write_text(recipe.read_text().replace("norm_steps = 0", "norm_steps = 3"))
-    options = Options(recipe=settled, batch=2, save_every=1)
-    train("fomm", dataset, tmp_path / "3", replace(options, steps=3))
-    train("fomm", dataset, tmp_path / "5", replace(options, steps=5))
-    first, then = (load_file(tmp_path / steps / "checkpoint.safetensors") for steps in ("3", "5"))
-    statistics = [key for key in first if "running_" in key]
-    assert statistics
-    assert all(torch.equal(first[key], then[key]) for key in statistics)
-    moved = [key for key in first if "running_" not in key and "num_batches" not in key]
-    assert sum(not torch.equal(first[key], then[key]) for key in moved) > len(moved) / 2
-
-
-def test_steps_that_gather_statistics_learn_nothing(dataset, tmp_path, recipe):
-    torch.set_num_threads(1)
-    settled = tmp_path / "settled.toml"
-    settled.write_text(recipe.read_text().replace("norm_steps = 0", "norm_steps = 2"))
-    one, two = (
-        load_file(train("fomm", dataset, tmp_path / str(n), Options(recipe=settled, batch=2, steps=n))) for n in (1, 2)
-    )
-    assert all(torch.equal(one[key], two[key]) for key in one if "running_" not in key and "num_batches" not in key)
-    assert not all(torch.equal(one[key], two[key]) for key in one)
