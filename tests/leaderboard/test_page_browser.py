@@ -55,7 +55,7 @@ def visit(chromium, built):
 
     def visit(width=1280, **options):
         context = chromium.new_context(viewport={"width": width, "height": 900}, **options)
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(60_000)  # on a busy machine, too
         contexts.append(context)
         page = context.new_page()
         page.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
