@@ -35,6 +35,7 @@ def write_runs(root):
     ]
     yield make_run(root / "turned", model="turner", samples=asked, changes=turned)
     named = dict.fromkeys(("model.preset", "dataset.name", "protocol.task", "model.licence"), HOSTILE)
+    named["dataset.name"] = f"z{HOSTILE}"  # the last board
     samples = [Sample(HOSTILE, HOSTILE, HOSTILE, f, "l1", 0.1 * f, "ok") for f in range(3)]
     yield make_run(root / "hostile", model=HOSTILE, samples=samples, changes=named)
 
@@ -273,8 +274,7 @@ def test_hostile_names_are_text_everywhere(page):
     )
 
 
-@pytest.mark.parametrize("width", [1280, 390])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
 def test_it_is_accessible_and_fits_the_screen(visit, width, scheme):
     page = visit(width, color_scheme=scheme)
     for summary in page.locator(FIRST + " summary").all():
