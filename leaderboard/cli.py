@@ -166,14 +166,20 @@ def reproduction(
 
 @main.command()
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="Folder for the page.")
+@click.option(
+    "--curation",
+    multiple=True,
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    help="A page that `curate report` wrote, to copy beside this one and link; may be given again.",
+)
 @click.pass_context
-def report(context: click.Context, out: Path) -> None:
+def report(context: click.Context, out: Path, curation: tuple[Path, ...]) -> None:
     """Write a page of tables, intervals and frames that opens from disk, without a network."""
     from leaderboard.page import write_page
     from leaderboard.store import Store
 
     with Store(context.obj, read_only=True) as store:
-        page = write_page(store, out)
+        page = write_page(store, out, curation)
     for warning in page.warnings:
         say(f"warning: {warning}")
     click.echo(page.path)

@@ -21,7 +21,7 @@ from leaderboard import export
 from leaderboard.media import Media
 from leaderboard.page_breakdown import breakdowns
 from leaderboard.page_cards import copy_curation, data_cards, model_cards
-from leaderboard.page_charts import Chart, angle_charts, speed_charts
+from leaderboard.page_charts import Chart, angle_charts, rate_charts, speed_charts
 from leaderboard.page_data import board_data, column_data, script
 from leaderboard.page_players import Player, players, read_records
 from leaderboard.page_reported import Group, reported, reported_csv
@@ -59,6 +59,7 @@ class Section:
     plots: tuple[Plot, ...]
     speed: tuple[Chart, ...]
     angles: tuple[Chart, ...]
+    rates: tuple[Chart, ...]
     players: tuple[Player, ...]
     broken_down: tuple[int, ...]  # columns of which persons, pairs and worst frames can be shown
     papers: tuple[Group, ...]  # what papers report of this task, the same dataset first
@@ -136,6 +137,7 @@ def _section(
         plots=tuple(plots(board, PLOTTED)),
         speed=tuple(speed_charts(board)),
         angles=tuple(angle_charts(store, board, records)),
+        rates=tuple(rate_charts(board, records)),
         players=tuple(players(board, records, media)),
         broken_down=columns,
         papers=tuple(sorted(of_task, key=lambda group: group.dataset.casefold() != board.dataset.casefold())),

@@ -21,6 +21,8 @@ from leaderboard.text import value
 COLOURS = 8  # that can be told apart; later models share the last
 AXES = {0: "yaw", 1: "pitch"}
 REDIRECTION = "redirection"
+RATE = "bytes-per-frame"
+OF_RATE = (RATE, "stream-bytes-per-frame", "bits-per-pixel", "bd-rate", "rate-ratio")  # columns that are no quality
 
 
 @dataclass(frozen=True)
@@ -134,25 +136,47 @@ def _over(
     )
 
 
-def rate_charts(board: Board, points: Mapping[str, Sequence[tuple[float, dict[str, float]]]]) -> list[Chart]:
-    """Quality against rate, a line for each row that has `points`: by run, rate in bytes per frame with the values of
-    metrics at that rate."""
-    called, charts = names(board), []
+def rate_charts(board: Board, records: Mapping[str, RunRecord]) -> list[Chart]:
+    """Quality against bytes per frame, a line for each family of rows that are one coder or model at several settings,
+    as records state them (`arguments.rate_distortion.curves`)."""
+    rate = next((c for c in board.filled if board.columns[c].metric == RATE), None)
+    families = _families(records[row.run_id] for row in board.rows if row.run_id in records)
+    if rate is None or not families:
+        return []
+    charts = []
     for c in board.filled:
-        column, places = board.columns[c], decimals(board, c)
-        series = []
+        if board.columns[c].metric.startswith(OF_RATE):
+            continue
+        places = decimals(board, c)
+        points: dict[str, list[tuple[int, Point]]] = {}
         for i, row in enumerate(board.rows):
-            found = sorted((rate, at[column.metric]) for rate, at in points.get(row.run_id, ()) if column.metric in at)
-            marks = tuple(
-                Point(rate, y, None, None, f"{called[i]}: {y:.{places}f} at {rate:.0f} bytes per frame")
-                for rate, y in found
-                if rate > 0
+            at, cell = row.cells[rate], row.cells[c]
+            if row.model in families and at and at.mean and at.mean > 0 and cell and cell.mean is not None:
+                text = f"{row.model}: {cell.mean:.{places}f} at {at.mean:.0f} bytes per frame"
+                point = Point(at.mean, cell.mean, cell.ci_low, cell.ci_high, text)
+                points.setdefault(families[row.model], []).append((i, point))
+        series = [
+            Series(
+                name, marks[0][0], "model", min(k, COLOURS - 1), tuple(sorted((p for _, p in marks), key=lambda p: p.x))
             )
-            if marks:
-                series.append(Series(called[i], i, row.kind, _colour(board, i), marks))
+            for k, (name, marks) in enumerate(sorted(points.items()))
+        ]
         if series:
-            charts.append(_chart(column, "bytes per frame", series, joined=True, log=True))
+            charts.append(_chart(board.columns[c], "bytes per frame", series, joined=True, log=True))
     return charts
+
+
+def _families(records: Iterable[RunRecord]) -> dict[str, str]:
+    """A row's name -> its family, from records that may be anybody's."""
+    found: dict[str, str] = {}
+    for record in records:
+        stated = record.arguments.get("rate_distortion")
+        curves = stated.get("curves") if isinstance(stated, dict) else None
+        for family, points in curves.items() if isinstance(curves, dict) else ():
+            for point in points if isinstance(points, list) else ():
+                if isinstance(point, dict) and isinstance(point.get("row"), str):
+                    found.setdefault(point["row"], family)
+    return found
 
 
 def _colour(board: Board, row: int) -> int:
