@@ -2,6 +2,7 @@
 
 import json
 
+import pytest
 import torch
 
 import baselines
@@ -10,14 +11,29 @@ from curate import video
 from curate.files import sha256_file
 from tests.talking import make_videos
 
+CARDS = sorted(path.stem for path in WEIGHTS.glob("*.json"))
+MODELS = [name.removesuffix("-mini") for name in CARDS if name != "landmark-transformer-mini"]
 
-def test_the_card_is_of_the_file():
-    card = json.loads((WEIGHTS / "fomm-mini.json").read_text())
-    spec = baselines.load("fomm").spec
-    assert card["sha256"] == spec.weights_sha256 == sha256_file(WEIGHTS / "fomm-mini.safetensors")
+
+def test_every_file_of_weights_has_a_card():
+    assert sorted(path.stem for path in WEIGHTS.glob("*.safetensors")) == CARDS
+    sizes = [path.stat().st_size for path in WEIGHTS.glob("*.safetensors")]
+    assert max(sizes) < 6_000_000
+    assert sum(sizes) < 40_000_000
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_the_card_is_of_the_file(name):
+    card = json.loads((WEIGHTS / f"{name}-mini.json").read_text())
+    spec = baselines.load(name).spec
+    assert card["model"] == spec.name == name
+    assert card["sha256"] == spec.weights_sha256 == sha256_file(WEIGHTS / f"{name}-mini.safetensors")
     assert card["steps"] == spec.details["steps"]
+    assert card["parameters"] == spec.parameters
     assert (spec.preset, spec.resolution) == ("mini", card["resolution"])
-    assert (WEIGHTS / "fomm-mini.safetensors").stat().st_size < 6_000_000
+    assert card["measured"]
+    assert card["limits"]
+    assert card["command"]
 
 
 def test_it_is_better_than_a_copy_of_the_source_on_people_it_never_saw(tmp_path):
