@@ -49,20 +49,33 @@ def ingest(context: click.Context, runs: tuple[Path, ...]) -> None:
 @click.option("--task", help="Only this task, or protocol such as cross-id@1.")
 @click.option("--dataset", help="Only this dataset.")
 @click.option("--metric", help="Only this metric.")
+@click.option("--model", "models", multiple=True, help="Only this model among the ranked; can be repeated.")
+@click.option("--sort", help="Sort by this metric, the best first.  [default: the first column]")
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 @click.pass_context
 def show(
-    context: click.Context, source: str, task: str | None, dataset: str | None, metric: str | None, as_json: bool
+    context: click.Context,
+    source: str,
+    task: str | None,
+    dataset: str | None,
+    metric: str | None,
+    models: tuple[str, ...],
+    sort: str | None,
+    as_json: bool,
 ) -> None:
     """Print the standings: value [95% interval], best marked, calibration rows apart, signatures to cite."""
+    from curate.errors import UserError
     from leaderboard import export, text
-    from leaderboard.standings import Filters, boards, published
+    from leaderboard.standings import Filters, arranged, boards, published
     from leaderboard.store import Store
 
+    if source == "reported" and (models or sort):
+        raise UserError("--model and --sort are of ranked rows; for papers: leaderboard published --model NAME")
     filters = Filters(task, dataset, metric)
     with Store(context.obj, read_only=True) as store:
         reported = published(store, filters) if source == "reported" else []
         found = boards(store, source, filters) if source != "reported" else []
+    found = arranged(found, sort, models) if sort or models else found
     if not (found or reported):
         say(f"nothing to show: {context.obj} has no {source} scores that match")
     if as_json:

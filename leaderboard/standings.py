@@ -9,7 +9,7 @@ part in its ranking.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import groupby
@@ -151,6 +151,31 @@ def boards(store: Store, source: str = "measured", filters: Filters | None = Non
 
     made = [_board(list(group)) for _, group in groupby(sorted(rows, key=question), key=question)]
     return sorted(made, key=lambda b: (b.dataset, -len(b.filled), b.task, b.protocol, -b.n_pairs, b.pair_list_sha256))
+
+
+def arranged(found: Sequence[Board], sort: str | None, models: Collection[str]) -> list[Board]:
+    """Boards with their ranked rows sorted by metric `sort`, and only those of `models` (none: all).
+
+    Boards that lack the metric or have none of the models are left out. Raises UserError for a metric or a model that no
+    board has.
+    """
+    _known("metric", [sort] if sort else [], {column.metric for board in found for column in board.columns})
+    _known("model", models, {row.model for board in found for row in board.ranked})
+    made = []
+    for board in found:
+        ranked = [row for row in board.ranked if not models or row.model in models]
+        places = [i for i, column in enumerate(board.columns) if column.metric == sort]
+        if sort and places:
+            ranked.sort(key=lambda row: _order(row.cells[places[0]], board.columns[places[0]]))
+        if (places or not sort) and (ranked or not models):
+            made.append(replace(board, ranked=tuple(ranked)))
+    return made
+
+
+def _known(kind: str, wanted: Iterable[str], known: Collection[str]) -> None:
+    for name in wanted:
+        if name not in known:
+            raise unknown(kind, name, known)
 
 
 def published(store: Store, filters: Filters | None = None) -> list[dict[str, Any]]:

@@ -59,6 +59,28 @@ def test_show_names_what_it_does_not_know(filled):
     assert "Did you mean 'show'?" in filled("shwo").stderr
 
 
+def test_show_sorts_by_a_metric_and_keeps_the_models_that_are_named(filled, tmp_path):
+    make_run(tmp_path / "more" / "b", model="osfv", samples=make_samples(0.9, 3))
+    assert filled("ingest", tmp_path / "more").exit_code == 0
+
+    def shown(*options):
+        (board,) = json.loads(filled("show", "--json", *options).stdout)
+        places = {column["metric"]: i for i, column in enumerate(board["columns"])}
+        cells = {row["model"]: row["cells"] for row in board["rows"]}
+        return [row["model"] for row in board["rows"]], places, cells
+
+    models, places, cells = shown()
+    assert set(models) == {"truth", "fomm", "osfv"}
+    for metric, place in places.items():
+        ranked = [name for name in shown("--sort", metric)[0] if name != "truth"]
+        values = [cells[name][place]["mean"] for name in ranked]
+        assert values == sorted(values, reverse=metric != "l1"), metric
+    assert shown("--model", "osfv")[0] == ["truth", "osfv"]
+    assert "did you mean osfv" in filled("show", "--model", "osvf").stderr
+    assert filled("show", "--sort", "ssimm").exit_code == 2
+    assert "leaderboard published --model" in filled("show", "--source", "reported", "--sort", "l1").stderr
+
+
 def test_show_of_nothing_says_so(filled):
     result = filled("show", "--source", "predictions", "--json")
     assert (result.exit_code, json.loads(result.stdout)) == (0, [])
