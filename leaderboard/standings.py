@@ -156,7 +156,7 @@ def boards(store: Store, source: str = "measured", filters: Filters | None = Non
 def arranged(found: Sequence[Board], sort: str | None, models: Collection[str]) -> list[Board]:
     """Boards with their ranked rows sorted by metric `sort`, and only those of `models` (none: all).
 
-    Boards that lack the metric or have none of the models are left out. UserError for a metric or a model that none has.
+    Boards that lack the metric or have none of the models are left out. UserError for a name that no board has.
     """
     _known("metric", [sort] if sort else [], {column.metric for board in found for column in board.columns})
     _known("model", models, {row.model for board in found for row in board.ranked})
