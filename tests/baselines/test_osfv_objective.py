@@ -15,6 +15,8 @@ from baselines.training.batch import Batch
 from baselines.training.recipe import Optimiser, read_recipe
 from bench.judges import JUDGES
 from models.pose import camera_to_hopenet
+from tests.baselines import learning
+from tests.baselines.learning import fall
 from tests.baselines.osfv_tiny import TINY
 
 SIDE = 32
@@ -45,21 +47,7 @@ def recipe():
 
 
 def train(networks, batch, recipe, steps=50):
-    parts = [networks[part] for part in recipe.parts]
-    optimiser = torch.optim.Adam([p for network in parts for p in network.parameters()], lr=3e-3)
-    seen = []
-    for step in range(steps):
-        found, outputs = objective.generator_losses(networks, batch, recipe, torch.Generator().manual_seed(step))
-        optimiser.zero_grad()
-        sum(found.values()).backward()
-        optimiser.step()
-        seen.append({name: float(value.detach()) for name, value in found.items()})
-    assert outputs["prediction"].shape == batch.driving.shape
-    return seen
-
-
-def fall(seen, name):
-    return sum(one[name] for one in seen[-5:]) / sum(one[name] for one in seen[:5])
+    return learning.train(objective, networks, batch, recipe, steps, 3e-3)
 
 
 def test_the_losses_fall(networks, batch, recipe):

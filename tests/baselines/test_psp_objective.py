@@ -11,6 +11,8 @@ from baselines.objectives import psp as objective
 from baselines.training.batch import Batch
 from baselines.training.errors import TrainingError
 from baselines.training.recipe import read_recipe
+from tests.baselines import learning
+from tests.baselines.learning import fall
 from tests.baselines.psp_tiny import SIDE, TINY
 
 
@@ -34,20 +36,7 @@ def batch():
 
 
 def train(networks, batch, recipe, steps):
-    optimiser = torch.optim.Adam([p for part in recipe.parts for p in networks[part].parameters()], lr=5e-3)
-    seen = []
-    for step in range(steps):
-        found, outputs = objective.generator_losses(networks, batch, recipe, torch.Generator().manual_seed(step))
-        optimiser.zero_grad()
-        sum(found.values()).backward()
-        optimiser.step()
-        seen.append({name: float(value.detach()) for name, value in found.items()})
-    assert outputs["prediction"].shape == batch.driving.shape
-    return seen
-
-
-def fall(seen, name):
-    return sum(one[name] for one in seen[-5:]) / sum(one[name] for one in seen[:5])
+    return learning.train(objective, networks, batch, recipe, steps, 5e-3)
 
 
 def test_poses_that_are_known_turn_heads(networks, batch):
