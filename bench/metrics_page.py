@@ -84,6 +84,9 @@ NOTES = """## What needs more than a run has
 - Lip sync and silent lip stability listen to the driving clip: NULL where it has no sound. Speech is told by loudness.
 - LSE-C and LSE-D (SyncNet) need frames that follow each other at 25 a second and their sound; no task here has both.
 - AED and APD of a 3DMM's coefficients need its network; here they are of the suite's expressions and head poses.
+- TOPIQ, MUSIQ and I3D come as TorchScript, FAN may: that is code. I3D's hash is pinned. A file whose hash nobody has
+  pinned runs only after `bench weights fetch NAME --unverified`: your word, kept for that content alone in your own data
+  folder. Until then its metrics are NULL with that reason; another file than a pinned one never runs.
 - A task's frames are evenly spaced over a clip. Values of metrics that look at frames one after another (motion,
   windows) depend on the spacing, which the signature holds."""
 

@@ -65,12 +65,13 @@ def by_hand(entry: Published, file: PublishedFile) -> str:
 def fetch(name: str, *, accept_licence: bool = False, unverified: bool = False, keep: bool = False) -> Path:
     """Get a published checkpoint and convert it; gives the safetensors file. `keep`: the published files too.
 
-    A network of an evaluator suite is kept as it was published; gives its first file.
+    A network of an evaluator suite is kept as it was published; gives its first file. `unverified`: take a file whose
+    hash nobody has pinned; of an evaluator's, that is code which may then run.
     Files that are in a weights folder already are taken from there. Raises `UserError` for a licence that was not
     accepted, `MissingPrerequisite` with what to do by hand where a file cannot be had.
     """
     if name in networks.names():
-        return fetched.fetch(name, accept_licence=accept_licence)[0]
+        return fetched.fetch(name, accept_licence=accept_licence, unverified=unverified)[0]
     entry = entry_of(name)
     if (found := _converted(name)) is not None:
         say(f"{name} is here already")

@@ -30,7 +30,7 @@ def list_(as_json: bool) -> None:
 @weights.command()
 @click.argument("name")
 @click.option("--accept-licence", is_flag=True, help="Accept a licence that restricts use.")
-@click.option("--unverified", is_flag=True, help="Take a file whose hash is not known, or another.")
+@click.option("--unverified", is_flag=True, help="Take a file of no known hash; TorchScript is code, and will run.")
 @click.option("--keep", is_flag=True, help="Keep the published file beside the converted one.")
 def fetch(name: str, **options: bool) -> None:
     """Download, check and convert; prints the file that --checkpoint NAME then means."""

@@ -16,9 +16,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from bench.evaluators.consent import is_script
 from bench.evaluators.files import locate
-from bench.evaluators.script import is_script, open_script
-from curate.errors import UserError
+from bench.evaluators.script import open_script
+from curate.errors import MissingPrerequisite, UserError
 from curate.perception.interface import Faces, Frames
 
 LANDMARKS = 68
@@ -32,6 +33,8 @@ class Fan:
         path, self.info = locate("fan")
         try:
             self._alignment = _alignment(path)
+        except MissingPrerequisite:  # a script that nobody has said may run
+            raise
         except Exception as error:
             reason = (str(error).splitlines() or [type(error).__name__])[0]
             raise UserError(f"{path} holds no FAN network of face-alignment: {reason}") from error
@@ -62,7 +65,7 @@ def _alignment(path: Path) -> Any:
     alignment.flip_input, alignment.max_batch_size = True, 1
     alignment.landmarks_type, alignment.face_detector = LandmarksType.TWO_D, _Boxes()
     if is_script(path):
-        network = open_script(path)
+        network, _ = open_script("fan")
     else:
         network = FAN(4)
         network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))

@@ -6,6 +6,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+from bench.evaluators.consent import check, is_script, trust
 from bench.evaluators.files import PublishedFile, digest_of, files_of, names
 from curate.console import progress, say
 from curate.errors import MissingPrerequisite, UserError
@@ -32,11 +33,13 @@ def _row(network: str) -> dict[str, Any]:
     }
 
 
-def fetch(network: str, *, accept_licence: bool = False) -> list[Path]:
+def fetch(network: str, *, accept_licence: bool = False, unverified: bool = False) -> list[Path]:
     """Get the files of a network that are not here yet; gives all of them.
 
-    Says address, size, hash and licence before anything is downloaded. Raises `UserError` for a licence that was not
-    accepted or a file that is another, `MissingPrerequisite` with what to do by hand where a file cannot be had.
+    Says address, size, hash and licence before anything is downloaded. `unverified` is a person's word that a
+    TorchScript file whose hash nobody has pinned may run (`bench.evaluators.consent`). Raises `UserError` for a licence
+    that was not accepted or a file that is another, `MissingPrerequisite` with what to do where a file cannot be had or
+    may not run.
     """
     files = files_of(network)
     lacking = [file for file in files if file.here() is None]
@@ -52,8 +55,14 @@ def fetch(network: str, *, accept_licence: bool = False) -> list[Path]:
         say(f"{network} is here already")
     found = [path for file in files if (path := file.here()) is not None]
     for file, path in zip(files, found, strict=True):
-        if fault := file.fault(digest_of(path)):
-            raise UserError(f"{path}: {fault}; replace it: {file.by_hand()}")
+        digest = digest_of(path)
+        file.check(path, digest)
+        if not is_script(path):
+            continue
+        if unverified and not file.sha256:
+            trust(path, digest)
+            say(f"{path}: it runs from now on as you say that you trust it, as long as its sha256 is {digest}")
+        check(file, path, digest)
     return found
 
 
@@ -63,8 +72,14 @@ def verify(network: str) -> str:
         path = file.here()
         if path is None:
             raise MissingPrerequisite(f"{network} is not here: bench weights fetch {network}, or {file.by_hand()}")
-        if fault := file.fault(digest_of(path)):
+        digest = digest_of(path)
+        if fault := file.fault(digest):
             return f"{path}: {fault}: {file.by_hand()}"
+        if is_script(path):
+            try:
+                check(file, path, digest)
+            except MissingPrerequisite as error:
+                return str(error)
     return ""
 
 

@@ -42,6 +42,7 @@ class _Table(BaseModel):
     megabytes: float = 0.0  # about, of 1e6 bytes, where the exact size is not known
     licence: str = ""
     restricted: bool = False  # the licence has to be accepted
+    torchscript: bool = False  # the file is code: see `bench.evaluators.consent`
     paper: str = ""
     note: str = ""
 
@@ -62,6 +63,7 @@ class PublishedFile(BaseModel):
     megabytes: float
     licence: str
     restricted: bool
+    torchscript: bool
     note: str
 
     @property
@@ -89,6 +91,11 @@ class PublishedFile(BaseModel):
             return f"its sha256 is {actual}, which does not begin with {self.sha256_start}"
         return ""
 
+    def check(self, path: Path, actual: str) -> None:
+        """`UserError` where the file at `path`, of that hash, is another one."""
+        if fault := self.fault(actual):
+            raise UserError(f"network file {path} is not the expected one: {fault}; replace it: {self.by_hand()}")
+
     def here(self) -> Path | None:
         """Where the file lies, None where it is absent."""
         places = [*weights.folders(), *([INSIGHTFACE.expanduser()] if self.archives else [])]
@@ -97,10 +104,16 @@ class PublishedFile(BaseModel):
     def by_hand(self) -> str:
         """How a person gets it: from where, where to put it, what it must be."""
         note = f"; {self.note}" if self.note else ""
+        trust = f", then say that you trust it: {self.trusting}" if self.torchscript and not self.sha256 else ""
         return (
             f"get {self.name} from {self.source} ({self.size}, sha256 {self.pin}, licence {self.licence}{note}) "
-            f"and put it into {weights.folders()[0]} under that name"
+            f"and put it into {weights.folders()[0]} under that name{trust}"
         )
+
+    @property
+    def trusting(self) -> str:
+        """The command with which a person says that they trust the file that lies here."""
+        return f"bench weights fetch {self.network} --unverified"
 
 
 @cache
@@ -122,7 +135,7 @@ def files_of(network: str) -> list[PublishedFile]:
 
 
 def _files(network: str, table: _Table) -> Iterator[PublishedFile]:
-    shared = {"network": network, "archives": table.archives, "pages": table.pages, "restricted": table.restricted}
+    shared = {"network": network, **table.model_dump(include={"archives", "pages", "restricted", "torchscript"})}
     if not table.spec:
         fields = {"urls", "sha256", "sha256_start", "bytes", "megabytes", "licence", "note"}
         yield PublishedFile(name=table.file, **shared, **table.model_dump(include=fields))
@@ -156,8 +169,7 @@ def locate(network: str) -> tuple[Path, NetworkInfo]:
         fetch = f"bench weights fetch {network}{accept}, or " if file.urls or file.archives else ""
         raise MissingPrerequisite(f"network file {file.name} is missing (looked in {looked}): {fetch}{file.by_hand()}")
     digest = digest_of(path)
-    if fault := file.fault(digest):
-        raise UserError(f"network file {path} is not the expected one: {fault}; replace it: {file.by_hand()}")
+    file.check(path, digest)
     return path, NetworkInfo(network, digest, file.licence, file.source, path.stat().st_size)
 
 

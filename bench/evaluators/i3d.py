@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from bench.evaluators.files import locate
 from bench.evaluators.script import open_script
 from curate.perception.interface import Frames
 
@@ -22,8 +21,7 @@ class I3d:
     """A `VideoEncoder`."""
 
     def __init__(self) -> None:
-        path, self.info = locate("i3d")
-        self._network = open_script(path)
+        self._network, self.info = open_script("i3d")
 
     def windows(self, frames: Frames) -> NDArray[np.float32]:
         """[T, 400] of uint8 RGB frames [T, H, W, 3] that follow each other."""

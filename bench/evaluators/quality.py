@@ -14,7 +14,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from bench.evaluators.files import locate
 from bench.evaluators.script import open_script
 from curate.perception.interface import Frames
 
@@ -32,8 +31,7 @@ class _Scorer:
     network = ""
 
     def __init__(self) -> None:
-        path, self.info = locate(self.network)
-        self._script = open_script(path)
+        self._script, self.info = open_script(self.network)
 
     def _score(self, image: NDArray[np.uint8]) -> float:
         given = torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)[None].float() / 255

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-import zipfile
-from pathlib import Path
+import hashlib
+import io
 from typing import Any
 
 import torch
 
+from bench.evaluators import files
+from bench.evaluators.consent import check, is_script
 from curate.errors import UserError
+from curate.perception.interface import NetworkInfo
 
 
-def open_script(path: Path) -> Any:
-    """The network of a TorchScript file, on the CPU, for inference; `UserError` where it is none."""
+def open_script(network: str) -> tuple[Any, NetworkInfo]:
+    """A network whose one file is TorchScript, on the CPU, for inference, and what a record keeps of it.
+
+    What is loaded are the very bytes whose hash was compared. Raises what `files.locate` does, `UserError` where the
+    file is no TorchScript, `MissingPrerequisite` where nobody has said that it may run; then none of it was looked at.
+    """
+    path, info = files.locate(network)
     if not is_script(path):
         raise UserError(f"{path} is no TorchScript file")
-    return torch.jit.load(str(path), map_location="cpu").eval()  # type: ignore[no-untyped-call]  # torch has no types here
-
-
-def is_script(path: Path) -> bool:
-    """Whether a file is TorchScript: a zip file with code in it."""
-    if not zipfile.is_zipfile(path):
-        return False
-    with zipfile.ZipFile(path) as opened:
-        return any("/code/" in name for name in opened.namelist())
+    (file,) = files.files_of(network)
+    content = path.read_bytes()
+    check(file, path, hashlib.sha256(content).hexdigest())
+    return torch.jit.load(io.BytesIO(content), map_location="cpu").eval(), info  # type: ignore[no-untyped-call]

@@ -14,7 +14,7 @@ from torch import nn
 import models
 from baselines import checkpoint
 from bench import metrics
-from bench.evaluators import files
+from bench.evaluators import consent, files
 from bench.evaluators.arcface import ArcFace
 from bench.evaluators.fan import SCALE, Fan
 from bench.evaluators.hopenet import HopenetPose
@@ -43,8 +43,15 @@ def folder(tmp_path_factory):
     }
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TALKINGHEAD_WEIGHTS", str(folder))
+        patch.setenv("XDG_DATA_HOME", str(tmp_path_factory.mktemp("data")))
         patch.setattr(files, "files_of", unpinned.__getitem__)
         yield folder
+
+
+def save_script(network, path):
+    """A TorchScript file that somebody said may run."""
+    torch.jit.save(torch.jit.script(network), str(path))
+    consent.trust(path, sha256_file(path))
 
 
 @pytest.fixture(scope="module")
@@ -199,7 +206,7 @@ def test_fan_is_face_alignments(folder, frames, script):
     path = folder / "2DFAN4-11f355bf06.pth.tar"
     if script:
         network = Spots()
-        torch.jit.save(torch.jit.script(network), str(path))
+        save_script(network, path)
     else:
         network = seeded(FAN(4))
         torch.save(network.state_dict(), path)
@@ -243,14 +250,14 @@ class Brightness(nn.Module):
 
 
 def test_windows_and_pictures_go_through_script_files(folder, frames):
-    torch.jit.save(torch.jit.script(Means()), str(folder / "i3d_torchscript.pt"))
+    save_script(Means(), folder / "i3d_torchscript.pt")
     clip = np.concatenate([frames] * 12)[:35]
     found = I3d().windows(clip)
     assert found.shape == (35, 400)
     assert np.flatnonzero(np.isfinite(found).all(1)).tolist() == [0, 16]
     np.testing.assert_allclose(found[16, :16], clip[16:32].mean(axis=(1, 2, 3)), rtol=1e-5)
     for name in ("topiq_iaa.pt", "musiq.pt", "topiq_nr-face.pt"):
-        torch.jit.save(torch.jit.script(Brightness()), str(folder / name))
+        save_script(Brightness(), folder / name)
 
     class Seen:
         faces = (one_face((10, 12, 50, 60)), Faces.none(), one_face((4, 2, 60, 70)))
@@ -293,10 +300,10 @@ def test_the_suite_sees_every_kind_in_a_frame(folder, inception, monkeypatch):
         torch.save(made, folder / file)
     linear_network(folder / "w600k_r50.onnx", rng.normal(size=(512, 3 * 112 * 112)), size=112)
     linear_network(folder / "openface_nn4.small2.v1.onnx", rng.normal(size=(128, 3 * 96 * 96)), size=96)
-    torch.jit.save(torch.jit.script(Spots()), str(folder / "2DFAN4-11f355bf06.pth.tar"))
-    torch.jit.save(torch.jit.script(Means()), str(folder / "i3d_torchscript.pt"))
+    save_script(Spots(), folder / "2DFAN4-11f355bf06.pth.tar")
+    save_script(Means(), folder / "i3d_torchscript.pt")
     for name in ("topiq_iaa.pt", "musiq.pt", "topiq_nr-face.pt"):
-        torch.jit.save(torch.jit.script(Brightness()), str(folder / name))
+        save_script(Brightness(), folder / name)
     network = seeded(models.create("hopenet", "mini")["hopenet"])
     path = folder / "hopenet-mirror.safetensors"
     checkpoint.save(path, {"hopenet": network}, model="hopenet", preset="mini", steps=0)
