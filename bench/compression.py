@@ -7,8 +7,8 @@ setting; the settings of one model, or of one video coder, are a family, and mak
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -16,44 +16,20 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from baselines.interface import Extras, ModelSpec, Reenactor, Source
-from bench.bitstream import Format, packet_sizes
+from bench.bitstream import packet_sizes
 from bench.codec import MotionCodec
+from bench.rate_settings import Setting, settings_of
 from bench.scoring import to_frames, to_tensor
 from curate.coding import Coding, Packet, decode, encode
 from curate.errors import UserError
 
-CRFS = (21, 27, 33, 39, 45, 51)
-FPS = 25.0  # that coders are told; at a constant quality it hardly changes a byte
+if TYPE_CHECKING:
+    from bench.tasks.base import Task
+
 PAPERS = {
     "h264": "ITU-T Recommendation H.264, Advanced video coding for generic audiovisual services",
     "h265": "ITU-T Recommendation H.265, High efficiency video coding",
 }
-
-
-@dataclass(frozen=True)
-class Setting:
-    """What decides a model's rate: the source picture's quality, the motion's steps, which keypoints are held."""
-
-    source_crf: int
-    coarser: int = 1  # times the steps of `bench.bitstream.Format`
-    hold: int = 0  # in these steps
-
-    @property
-    def name(self) -> str:
-        """As in a row's name; the first setting is the model itself."""
-        parts = [f"src{self.source_crf}", f"step{self.coarser}"] + ([f"hold{self.hold}"] if self.hold else [])
-        return "-".join(parts)
-
-    def format(self, keypoints: int) -> Format:
-        """Of the motion stream."""
-        plain = Format(keypoints, FPS, self.hold)
-        steps = (plain.angle_step, plain.t_step, plain.delta_step)
-        angle, t, delta = (step * self.coarser for step in steps)
-        return replace(plain, angle_step=angle, t_step=t, delta_step=delta)
-
-
-SETTINGS = (Setting(18), Setting(24, 2), Setting(30, 4), Setting(36, 8), Setting(42, 16), Setting(48, 32))
-ADAPTIVE = Setting(18, hold=6)  # OSFV's adaptive number of keypoints: a family of its own, with one point
 
 
 class CodedModel:
@@ -61,15 +37,15 @@ class CodedModel:
     out with each frame of the last call."""
 
     def __init__(self, model: Any, setting: Setting, name: str, family: str, motions: MotionOnce) -> None:
-        self.spec: ModelSpec = replace(model.spec, name=name, details={**model.spec.details, **vars(setting)})
+        self.spec: ModelSpec = replace(model.spec, name=name, details={**model.spec.details, "setting": str(setting)})
         self.family = family
         self.told: dict[str, NDArray[Any]] = {}
         self._model, self._setting, self._motions = model, setting, motions
-        self._codec = MotionCodec(model, setting.format(int(model.generator.num_kp)))
+        self._codec = MotionCodec(model, setting.motion)
 
     def encode_source(self, images: Tensor, extras: Extras) -> Source:
         """The source [1, 3, R, R] as the receiver has it."""
-        packets = encode(to_frames(images), Coding("h264", self._setting.source_crf), FPS)
+        packets = encode(to_frames(images), self._setting.picture, self._setting.motion.fps)
         received = to_tensor(decode(packets, "h264"), str(images.device))
         source: Source = self._model.encode_source(received, extras)
         return replace(source, state={**source.state, "sent": _size(packets)})
@@ -103,10 +79,10 @@ class MotionOnce:
 class VideoCoder:
     """H.264 or H.265 at one quality, coding all driving frames; `told` as of `CodedModel`, there is no picture."""
 
-    def __init__(self, coding: Coding) -> None:
+    def __init__(self, coding: Coding, fps: float) -> None:
         self.family = coding.codec
         self.told: dict[str, NDArray[Any]] = {}
-        self._coding = coding
+        self._coding, self._fps = coding, fps
         self.spec = ModelSpec(
             f"{coding.codec}-crf{coding.crf}",
             coding.preset,
@@ -121,7 +97,7 @@ class VideoCoder:
 
     def reenact(self, source: Source, driving: Tensor, extras: Extras, *, relative_to: Tensor | None = None) -> Tensor:
         """The decoded frames [T, 3, H, W] of driving frames [T, 3, H, W]."""
-        packets = encode(to_frames(driving), self._coding, FPS)
+        packets = encode(to_frames(driving), self._coding, self._fps)
         sent = np.zeros((len(driving), 2))
         for packet in packets:
             sent[packet.number, 1] = len(packet.data)
@@ -133,9 +109,10 @@ def _size(packets: list[Packet]) -> int:
     return sum(len(packet.data) for packet in packets)
 
 
-def rows(models: list[Reenactor]) -> list[Reenactor]:
+def rows(task: Task, models: list[Reenactor]) -> list[Reenactor]:
     """The model at each setting, the coders at each quality, the calibration rows; `UserError` for a model whose
-    motion cannot be sent."""
+    motion cannot be sent, and for parameters that cannot be."""
+    asked = settings_of(task.parameters)
     made: list[Reenactor] = []
     for model in models:
         if model.spec.kind == "calibration":
@@ -144,7 +121,8 @@ def rows(models: list[Reenactor]) -> list[Reenactor]:
         if "codec" not in model.spec.capabilities:
             raise UserError(f"task compression needs a model that can do 'codec', and {model.spec.name} cannot")
         motions, name = MotionOnce(model), model.spec.name
-        for i, setting in enumerate(SETTINGS):
+        for i, setting in enumerate(asked.model):
             made.append(CodedModel(model, setting, f"{name}-{setting.name}" if i else name, name, motions))
-        made.append(CodedModel(model, ADAPTIVE, f"{name}-adaptive", f"{name}-adaptive", motions))
-    return made + [VideoCoder(Coding(codec, crf)) for codec in ("h264", "h265") for crf in CRFS]
+        if asked.adaptive:
+            made.append(CodedModel(model, asked.adaptive, f"{name}-adaptive", f"{name}-adaptive", motions))
+    return made + [VideoCoder(coding, asked.fps) for coding in asked.coders]

@@ -107,6 +107,8 @@ class Pass:
     def _record(self, row: Row, worst: Mapping[str, float]) -> RunRecord:
         plan, task, spec = self.plan, self.plan.task, row.entrant.spec
         stated: dict[str, Any] = {"references": {aspect: ref.meaning for aspect, ref in row.references.items()}}
+        if task.parameters:
+            stated["parameters"] = dict(task.parameters)
         if task.angles:
             stated["angles"] = [list(of_frame) for of_frame in task.angles]  # what the samples' frame numbers mean
         seconds = row.seconds | {

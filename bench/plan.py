@@ -56,6 +56,8 @@ def settle_task(name: str, protocol: str | None, shots: int | None, limit: int |
     if chosen.file.task != name:
         raise UserError(f"protocol {chosen.id} is of the task {chosen.file.task}, and {name} is asked for")
     task = chosen.task()
+    if why := protocols.changed(chosen):
+        raise UserError(f"protocol {chosen.id}: {why}")
     for option, value in (("limit", limit), ("shots", shots)):
         if value is not None and value < 1:
             raise UserError(f"{option} must be at least 1, but is {value}")
@@ -73,7 +75,7 @@ def make_plan(
     truth = truth_of(dataset) if task.wants_truth else None
     references = task.references_on(truth is not None)
     wanted = [m for m in metrics.available().values() if variants or not m.variant_of]
-    used = [m.under(task.parameters) for aspect in references for m in wanted if m.aspect == aspect]
+    used = [m.under(task.thresholds) for aspect in references for m in wanted if m.aspect == aspect]
     return Plan(protocol, task, dataset, split, tuple(pairs), truth, references, tuple(used))
 
 

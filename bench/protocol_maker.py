@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from bench import pair_lists, tasks
-from bench.protocols import ID
+from bench.protocols import ID, of_task
 from bench.tasks.base import Pair
 from curate.errors import UserError
 from curate.files import atomic, sha256_file, sha256_text
@@ -65,9 +66,11 @@ def make(
     """Write out/NAME.toml and out/NAME.csv; gives the former's path. `about` names the dataset."""
     if not re.fullmatch(ID, name):
         raise UserError(f"name: expected small letters, digits, dots and dashes, got {name[:60]!r}")
-    task = tasks.get(task_name)
+    task = of_task(tasks.get(task_name)).task()
     path, pairs = out / f"{name}.toml", draw(clips, how)
     pair_lists.write(out / f"{name}.csv", pairs)
+    settings = "".join(f"{name} = {json.dumps(value)}\n" for name, value in task.parameters.items())
+    settings = f"\n[parameters]\n{settings}" if settings else ""
     unit = "pairs of clips" if how.of == "clips" else "driving frames"
     text = f"""# Written by `bench protocols make`; a change of anything here makes another protocol.
 protocol = "{name}"
@@ -79,7 +82,7 @@ size = {task.size}
 frames_per_clip = {task.frames_per_clip}
 shots = {how.shots}
 failed_frames = "{failed_frames}"
-
+{settings}
 [pairs]
 file = "{name}.csv"
 sha256 = "{sha256_file(out / f"{name}.csv")}"

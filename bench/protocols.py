@@ -14,18 +14,18 @@ import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from bench import pair_lists, tasks
+from bench import metrics, pair_lists, tasks
 from curate.console import say
 from curate.errors import MissingPrerequisite, UserError, unknown
 from curate.files import sha256_file, sha256_text
 from leaderboard.records import FailedFrames
 
 if TYPE_CHECKING:
-    from bench.tasks.base import Pair, Task
+    from bench.tasks.base import Pair, Parameter, Task
     from curate.dataset import Clip, Dataset
 
 SHIPPED = Path(__file__).resolve().parents[1] / "data_manifests" / "protocols"
@@ -33,6 +33,7 @@ LISTS = "TALKINGHEAD_LISTS"  # the folder where lists that papers published are 
 SHOWN = 5
 ID = r"[a-z0-9][a-z0-9.-]{0,60}"
 _SHA256 = r"[0-9a-f]{64}"
+_Number = Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)]
 
 
 class _Strict(BaseModel):
@@ -61,7 +62,7 @@ class ProtocolFile(_Strict):
     frames_per_clip: int = Field(ge=1)
     shots: int = Field(ge=1)
     failed_frames: FailedFrames
-    parameters: dict[str, float] = Field(default_factory=dict)  # thresholds of metrics
+    parameters: dict[str, _Number | str | tuple[_Number, ...]] = Field(default_factory=dict)  # the task's, its metrics'
     gaps: tuple[str, ...] = ()  # what the paper does not say, and what stands in for it
     pairs: PairList | None = None  # None: the task draws them, except where `lists` has them
     lists: dict[str, PairList] = Field(default_factory=dict)  # by dataset: what the task draws there with seed 0
@@ -77,7 +78,8 @@ class Protocol:
     id: str
 
     def task(self) -> Task:
-        """The task as this protocol has it; `UserError` where the installed task is of another version."""
+        """The task as this protocol has it; `UserError` where the installed task is of another version, or has no such
+        parameter."""
         task = tasks.get(self.file.task)
         if task.version != self.file.task_version:
             raise UserError(
@@ -85,6 +87,12 @@ class Protocol:
             )
         stated = ("size", "frames_per_clip", "shots")
         parameters = {**task.parameters, **self.file.parameters}
+        known = _known(task) if self.file.parameters else {}
+        for name, value in self.file.parameters.items():
+            if name not in known:
+                raise unknown(f"parameter of {self.id}", name, known)
+            if _form(value) != _form(known[name]):
+                raise UserError(f"{self.id}: parameters.{name}: expected {_form(known[name])}, got {value!r}")
         return replace(task, **{name: getattr(self.file, name) for name in stated}, parameters=parameters)
 
     @property
@@ -164,9 +172,10 @@ def get(name: str) -> Protocol:
 
 
 def of_task(task: Task) -> Protocol:
-    """The protocol of a task's own name and version, shipped or as the task itself says."""
-    if task.protocol in (every := shipped()):
-        return every[task.protocol]
+    """The newest protocol that ships under a task's own name, for its version, or else what the task itself says."""
+    own = [one for one in shipped().values() if (one.file.protocol, one.file.task_version) == (task.id, task.version)]
+    if own:
+        return max(own, key=lambda one: one.file.version)
     file = ProtocolFile.model_construct(
         protocol=task.id,
         version=task.version,
@@ -195,11 +204,8 @@ def read(path: Path) -> ProtocolFile:
 def verify(protocol: Protocol) -> str:
     """What is wrong with a protocol: its pin, its lists; "": nothing. A published list that is not here is no fault."""
     try:
-        if protocol.file.definition_sha256 not in ("", protocol.definition_sha256):
-            return (
-                f"it is not what was pinned: now {protocol.definition_sha256}, pinned "
-                f"{protocol.file.definition_sha256}; raise its version"
-            )
+        if why := changed(protocol):
+            return why
         for named in ([protocol.file.pairs] if protocol.file.pairs else []) + [*protocol.file.lists.values()]:
             pair_lists.read(protocol.path(named), named.form)
     except MissingPrerequisite as error:
@@ -207,6 +213,13 @@ def verify(protocol: Protocol) -> str:
     except UserError as error:
         return str(error)
     return ""
+
+
+def changed(protocol: Protocol) -> str:
+    """How a protocol is not what its file has pinned; "": it is, or nothing was pinned."""
+    if protocol.file.definition_sha256 in ("", now := protocol.definition_sha256):
+        return ""
+    return f"it is not what was pinned: now {now}, pinned {protocol.file.definition_sha256}; raise its version"
 
 
 def facts(protocol: Protocol) -> dict[str, Any]:
@@ -226,6 +239,16 @@ def facts(protocol: Protocol) -> dict[str, Any]:
         "gaps": list(file.gaps) or "none",
         "definition sha256": protocol.definition_sha256,
     }
+
+
+def _form(value: Parameter) -> str:
+    return "a text" if isinstance(value, str) else "a list of numbers" if isinstance(value, tuple) else "a number"
+
+
+def _known(task: Task) -> dict[str, Parameter]:
+    """Names of the parameters of a task and of the metrics that it has, with a value of the right form."""
+    used = [metric for metric in metrics.available().values() if metric.aspect in task.references]
+    return {**{name: 0.0 for metric in used for name in metric.takes}, **task.parameters}
 
 
 def _found(folder: Path, name: str) -> list[Path]:

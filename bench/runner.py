@@ -81,7 +81,7 @@ def measure(request: Request) -> list[Result]:
     if (able := CAPABILITY.get(task.motion, "")) and able not in model.spec.capabilities:
         raise UserError(f"task {task.id} needs a model that can do {able!r}, and {model.spec.name} cannot")
     suite = open_suite(request.suite)
-    models = task.rows([model]) if task.rows else [model]
+    models = task.rows(task, [model]) if task.rows else [model]
     driven = {kind for each in models for kind in _needed(each, suite)}
     # may render the dataset now: whatever else can be wrong is known before
     plan = make_plan(protocol, task, request.dataset, seed=request.seed, limit=request.limit, variants=request.variants)

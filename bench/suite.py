@@ -138,7 +138,7 @@ def _why_not(task: Task, model: Reenactor, suite: Suite) -> str:
         return f"it needs {lacking[0]}: {suite.missing[lacking[0]]}"
     try:
         if task.rows:
-            task.rows([model])
+            task.rows(task, [model])
     except UserError as error:
         return str(error)
     return ""
@@ -178,7 +178,7 @@ def _measure(entry: Entry, request: SuiteRequest, state: str, out: Path) -> dict
         driven=sorted({kind for model in models for kind in features_needed(model)}),
     )
     framing = {row.spec.name: row for row in one.calibration(Driven(copy, request.device))}
-    rows = task.rows(models) if task.rows else models
+    rows = task.rows(task, models) if task.rows else models
     own = [
         framing.pop(row.spec.name) if row.spec.name in framing else Driven(row, request.device) for row in _once(rows)
     ]

@@ -34,6 +34,7 @@ def _at(parameters: Mapping[str, float]) -> Metric:
 METRIC = Metric(
     id=f"angle-hit-{DEGREES:g}",
     at=_at,
+    takes=("angle_degrees",),
     function=angle_hit,
     aspect="redirection",
     feature="pose",

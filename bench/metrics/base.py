@@ -71,6 +71,7 @@ class Metric:
     of_sets: Callable[[Spread, Spread], float] | None = None  # `function` from what was gathered frame by frame
     variant_of: str = ""  # id of the metric of which papers print this under the same name; "": it is one itself
     at: Callable[[Mapping[str, float]], Metric] | None = None  # itself with a task's parameters, which its id then says
+    takes: tuple[str, ...] = ()  # names of the parameters that `at` reads
     best: float = math.inf  # of a metric of which more is better: no value is better
     version: int = 1  # of the definition: another one gives other values
     paper_id: str = ""  # its id where the papers' networks measure it, where that is another

@@ -35,6 +35,7 @@ def _at(parameters: Mapping[str, float]) -> Metric:
 METRIC = Metric(
     id=f"identity-hit-{DISTANCE:g}",
     at=_at,
+    takes=("identity_distance",),
     function=identity_hit,
     aspect="redirection",
     feature="identity",

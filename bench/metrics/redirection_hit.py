@@ -36,6 +36,7 @@ def _at(parameters: Mapping[str, float]) -> Metric:
 METRIC = Metric(
     id=f"redirection-hit-{DEGREES:g}-{DISTANCE:g}",
     at=_at,
+    takes=("angle_degrees", "identity_distance"),
     function=redirection_hit,
     aspect="redirection",
     feature="pose+identity",

@@ -19,6 +19,9 @@ Motion = Literal["absolute", "relative", "redirect"]
 """What moves the source: the driving frames' motion as it is; their change since the first of them, on top of the
 source's own; or, with no driving frames, head angles."""
 
+Parameter = float | str | tuple[float, ...]
+"""A setting of a task that its protocol may change: a threshold, a preset's name, a coder's qualities."""
+
 CAPABILITY: dict[Motion, str] = {"relative": "relative", "redirect": "redirect"}
 """What a model must be able to do for a task of that motion, as in `baselines.interface.ModelSpec.capabilities`."""
 
@@ -82,14 +85,21 @@ class Task:
     motion: Motion = "absolute"
     angles: tuple[tuple[float, float, float], ...] = ()  # of "redirect": yaw, pitch, roll in degrees (curate.angles)
     consecutive: bool = False  # the first frames of a clip instead of evenly spaced ones
-    parameters: Mapping[str, float] = field(default_factory=dict)  # of its metrics, by name: thresholds
-    rows: Callable[[list[Reenactor]], list[Reenactor]] | None = None  # the model and calibration rows -> the table's
+    parameters: Mapping[str, Parameter] = field(
+        default_factory=dict
+    )  # what its rows and metrics are made with, by name
+    rows: Callable[[Task, list[Reenactor]], list[Reenactor]] | None = None  # the model, calibration rows -> the table's
     conclude: Callable[[Task, Sequence[Row]], None] | None = None  # after all pairs: metrics of what models tell
 
     @property
     def protocol(self) -> str:
         """Name and version, as in `cross-id@1`."""
         return f"{self.id}@{self.version}"
+
+    @property
+    def thresholds(self) -> dict[str, float]:
+        """The parameters that are single numbers: what metrics may take."""
+        return {name: value for name, value in self.parameters.items() if isinstance(value, int | float)}
 
     @property
     def wants_truth(self) -> bool:

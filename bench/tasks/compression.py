@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from bench.rows import Row
 
 
-def rows(models: list[Reenactor]) -> list[Reenactor]:
+def rows(task: Task, models: list[Reenactor]) -> list[Reenactor]:
     """As `bench.compression.rows`."""
     from bench import compression
 
-    return compression.rows(models)
+    return compression.rows(task, models)
 
 
 def conclude(task: Task, rows: Sequence[Row]) -> None:
@@ -38,6 +38,18 @@ TASK = Task(
     pairs=pairs,
     frames_per_clip=250,
     consecutive=True,
+    parameters={
+        "source_crf": (18.0, 24.0, 30.0, 36.0, 42.0, 48.0),  # of the source's picture, at each of a model's settings
+        "coarser": (1.0, 2.0, 4.0, 8.0, 16.0, 32.0),  # times these steps, at the same settings
+        "angle_step": 0.25,  # degrees
+        "t_step": 1 / 512,  # of half the image's side
+        "delta_step": 1 / 512,
+        "hold": 6.0,  # steps by which a keypoint must move to be sent, in the row that is adaptive; 0: no such row
+        "video_crf": (21.0, 27.0, 33.0, 39.0, 45.0, 51.0),  # of H.264 and H.265
+        "preset": "medium",
+        "key_frame_every": 100_000.0,  # frames, at most
+        "fps": 25.0,
+    },
     rows=rows,
     conclude=conclude,
 )

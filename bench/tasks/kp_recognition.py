@@ -36,7 +36,7 @@ def pairs(clips: Sequence[Clip], seed: int) -> list[Pair]:
     return found
 
 
-def rows(models: list[Reenactor]) -> list[Reenactor]:
+def rows(task: Task, models: list[Reenactor]) -> list[Reenactor]:
     """As `bench.recognition.rows`."""
     from bench import recognition
 

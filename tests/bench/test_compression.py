@@ -1,5 +1,6 @@
 """The task `compression` from clips to records: what is sent, what the receiver sees, curves and comparisons."""
 
+import json
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,10 +12,14 @@ import baselines
 import bench
 from baselines.interface import ModelSpec, Source
 from bench import compression
-from bench.compression import CodedModel, MotionOnce, Setting, VideoCoder
+from bench.bitstream import Format
+from bench.compression import CodedModel, MotionOnce, VideoCoder
+from bench.protocols import SHIPPED
 from bench.rate_distortion import STATED
+from bench.rate_settings import Setting, settings_of
 from bench.runner import Request, measure
 from bench.scoring import to_frames, to_tensor
+from bench.tasks import compression as task
 from curate.coding import Coding, CodingFailed, encode
 from curate.dataset import Dataset
 from curate.errors import UserError
@@ -55,12 +60,21 @@ class Shifter:
 
 
 def use_shifter(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`shifter` is a model, and coders run at three qualities."""
+    """`shifter` is a model."""
     load, names = baselines.load, baselines.names
     monkeypatch.setattr(baselines, "load", lambda name, **o: Shifter() if name == "shifter" else load(name, **o))
     monkeypatch.setattr(baselines, "names", lambda: ["shifter", *names()])
-    monkeypatch.setattr(compression, "CRFS", CRFS)
-    monkeypatch.setattr(compression, "SETTINGS", (Setting(20), Setting(30, 4), Setting(40, 16)))
+
+
+def protocol(folder: Path, **changes: object) -> Path:
+    """A protocol as ours, of three settings and three qualities, and with other parameters."""
+    told = {"video_crf": list(CRFS), "source_crf": [20, 30, 40], "coarser": [1, 4, 16], **changes}
+    lines = (SHIPPED / "compression@1.toml").read_text().split("\n[lists")[0].splitlines()
+    lines = [line for line in lines if line.split(" =")[0] not in {"definition_sha256", *told}]
+    folder.mkdir(exist_ok=True)
+    path = folder / "quick.toml"
+    path.write_text("\n".join([*lines, *(f"{name} = {json.dumps(value)}" for name, value in told.items())]))
+    return path
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +84,8 @@ def found(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, 
         use_shifter(monkeypatch)
         monkeypatch.setattr("bench.runner.open_suite", lambda name: FakeSuite())
         out = tmp_path_factory.mktemp("runs")
-        return by_row(bench.run("compression", "shifter", dataset, limit=CLIPS, out=out))
+        quick = protocol(out)
+        return by_row(bench.run("compression", "shifter", dataset, limit=CLIPS, out=out, protocol=quick))
 
 
 def by_row(folders):
@@ -88,7 +103,8 @@ def test_one_table_has_the_model_and_both_coders(found):
     assert {row for row in set(found) - models - coders if found[row][0].model.kind != "calibration"} == set()
     assert next(iter(found)) == "shifter"
     for record, samples in found.values():
-        assert record.protocol.id == "compression@1"
+        assert record.protocol.id.startswith("compression@1#")
+        assert record.arguments["parameters"]["video_crf"] == list(CRFS)
         ids = {metric.id for metric in record.metrics}
         assert ids >= {"bytes-per-frame", "bits-per-pixel", "l1", "psnr", "lp-open", "bd-rate-h264-lp-open"}
         assert set(samples.metric) == ids
@@ -166,7 +182,8 @@ def test_a_coder_that_fails_on_one_clip_costs_only_that(suite, tmp_path, monkeyp
         return coded(frames, coding, fps)
 
     monkeypatch.setattr(compression, "encode", failing)
-    results = measure(Request("compression", "truth", str(data), out=str(tmp_path / "runs")))
+    quick = str(protocol(tmp_path))
+    results = measure(Request("compression", "truth", str(data), out=str(tmp_path / "runs"), protocol=quick))
     failed = {result.folder.name.split("-compression-")[1][:10]: result.failures for result in results}
     assert failed.pop("h264-crf34") == {"clip0--clip0": "the model raised CodingFailed: x264 was killed"}
     assert not any(failed.values())
@@ -183,13 +200,14 @@ def test_a_coder_that_fails_on_one_clip_costs_only_that(suite, tmp_path, monkeyp
 def test_the_receiver_has_nothing_but_bytes(dataset):
     frames = to_tensor(Dataset.open(dataset).frames(Dataset.open(dataset).clips[0], range(FRAMES)))
     model = Shifter()
-    sender = CodedModel(model, Setting(45, 8), "shifter", "shifter", MotionOnce(model))
+    setting = Setting(Coding("h264", 45), Format(0, t_step=8 / 512), 8)
+    sender = CodedModel(model, setting, "shifter", "shifter", MotionOnce(model))
     source = sender.encode_source(frames[:1], {})
     assert (source.images - frames[:1]).abs().mean() > 0.005  # the source as it was sent
     made = sender.reenact(source, frames, {})
     assert made.shape == frames.shape
     assert sender.told["sent"][0, 0] == source.state["sent"]
-    coder = VideoCoder(Coding("h264", 51))
+    coder = VideoCoder(Coding("h264", 51), 25.0)
     decoded = coder.reenact(coder.encode_source(frames[:1], {}), frames, {})
     assert (to_frames(decoded) != to_frames(frames)).any()
 
@@ -197,3 +215,40 @@ def test_the_receiver_has_nothing_but_bytes(dataset):
 def test_a_model_that_cannot_send_motion_is_told_so(dataset, suite, outside, tmp_path):
     with pytest.raises(UserError, match="task compression needs a model that can do 'codec', and shifter cannot"):
         bench.run("compression", "shifter", dataset, out=tmp_path)
+
+
+def test_a_protocols_parameters_are_the_rows_settings():
+    asked = settings_of({**task.TASK.parameters, "hold": 0.0, "preset": "fast", "angle_step": 0.5, "fps": 30.0})
+    assert [setting.name for setting in asked.model[:2]] == ["src18-step1", "src24-step2"]
+    assert asked.model[1].picture == Coding("h264", 24, "fast")
+    assert asked.model[1].motion == Format(0, 30.0, 0, 1.0, 2 / 512, 2 / 512)
+    assert asked.adaptive is None
+    assert asked.coders[-1] == Coding("h265", 51, "fast")
+    usual = settings_of(task.TASK.parameters)
+    assert usual.adaptive is not None
+    assert usual.adaptive.motion == Format(0, hold=6)
+    assert usual.model[0].motion == Format(0)  # the steps of the bitstream's own form
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"video_crf": [21, 21]}, "video_crf: expected rising whole numbers from 0 to 51"),
+        ({"video_crf": [50, 52]}, "video_crf: expected rising whole numbers from 0 to 51"),
+        ({"source_crf": [18.5, 19, 20]}, "source_crf: expected rising whole numbers"),
+        ({"source_crf": []}, "source_crf: expected a list of numbers"),
+        ({"coarser": [1, 2]}, r"coarser: expected a number in \(0, 1000\] for each of 3 source_crf"),
+        ({"preset": "best"}, "preset: expected one of ultrafast"),
+        ({"hold": 1.5}, "hold: expected a whole number from 0"),
+        ({"t_step": 0}, "t_step: expected a number above 0 and up to 1, got 0.0"),
+        ({"fps": "25"}, "parameters.fps: expected a number, got '25'"),
+        ({"preset": 3}, "parameters.preset: expected a text, got 3.0"),
+        ({"crf": 3}, "unknown parameter of compression@1#.* 'crf'"),
+        ({"fps": -1}, "parameters.fps"),
+        ({"fps": True}, "parameters.fps"),
+    ],
+)
+def test_parameters_that_cannot_be_are_named(suite, dataset, tmp_path, changes, message):
+    with pytest.raises(UserError, match=message):
+        bench.run("compression", "truth", dataset, out=tmp_path / "runs", protocol=protocol(tmp_path, **changes))
+    assert not (tmp_path / "runs").exists()

@@ -29,7 +29,7 @@ from leaderboard.store import Store
 from .conftest import FRAMES, FakeSuite, picture, write_dataset
 
 LISTS = Path(__file__).resolve().parents[3] / "shared" / "data" / "lists"
-OURS = ("same-id", "cross-id", "relative", "redirection", "frontalisation", "few-shot")
+OURS = tuple(tasks.available())
 
 
 def command(*arguments: object) -> Result:
@@ -274,6 +274,57 @@ def test_whatever_is_swapped_is_another_column(dataset, suite, outside, tmp_path
             for i, column in enumerate(board.columns):
                 filled = [row for row in board.ranked if (cell := row.cells[i]) and cell.mean is not None]
                 assert len({row.run_id for row in filled}) <= 1, (column.signature, filled)
+
+
+OTHER = {  # one change of a task's own protocol: the row whose values it changes
+    "compression": ("key_frame_every = 100000", "key_frame_every = 2", "h264-crf51"),
+    "kp-recognition": ("frames_per_clip = 8", "frames_per_clip = 3", "landmarks68"),
+}
+
+
+@pytest.mark.parametrize("name", OTHER)
+def test_other_settings_of_a_task_are_never_ranked_together(name, suite, tmp_path):
+    data = write_dataset(tmp_path / "data", [0, 1, 0, 1])
+    text = (protocols.SHIPPED / f"{name}@1.toml").read_text().split("\n[lists")[0]
+    old, new, row = OTHER[name]
+    assert old in text
+    own = "\n".join(line for line in text.splitlines() if not line.startswith("definition"))
+    (tmp_path / "same.toml").write_text(own.replace("[21, 27, 33, 39, 45, 51]", "[51]"))
+    (tmp_path / "other.toml").write_text((tmp_path / "same.toml").read_text().replace(old, new))
+    found = []
+    for file in ("same", "other", "same"):
+        folders = bench.run(name, "truth", data, protocol=tmp_path / f"{file}.toml", limit=2, out=tmp_path / "runs")
+        found.append({read_record(folder).model.name: folder for folder in folders})
+    first, other, again = (signatures(rows[row]) for rows in found)
+    assert first == again
+    assert not set(first) & set(other)
+    with Store(tmp_path / "a.duckdb") as store:
+        assert not ingest(store, [rows[row] for rows in found[:2]]).refused
+        shown = boards(store)
+        for board in shown:
+            for i in range(len(board.columns)):
+                assert len({one.run_id for one in board.ranked if (c := one.cells[i]) and c.mean is not None}) <= 1
+        assert {one.model for board in shown for one in board.rows} == {row}
+        assert len({one.run_id for board in shown for one in board.rows}) == 2
+
+
+def test_a_shipped_protocol_that_somebody_edited_measures_nothing(suite, dataset, tmp_path, monkeypatch):
+    shutil.copytree(protocols.SHIPPED, tmp_path / "protocols")
+    path = tmp_path / "protocols" / "compression@1.toml"
+    path.write_text(path.read_text().replace("video_crf = [21,", "video_crf = [22,"))
+    monkeypatch.setattr(protocols, "SHIPPED", tmp_path / "protocols")
+    with pytest.raises(UserError, match=r"protocol compression@1: it is not what was pinned.*raise its version"):
+        bench.run("compression", "truth", dataset, out=tmp_path / "runs")
+
+
+def test_a_made_protocol_holds_the_parameters_of_its_task(dataset, tmp_path):
+    for task, people, names in (("compression", "same", {"video_crf", "preset", "hold"}), ("same-id", "same", set())):
+        arguments = ("--name", "mine", "--task", task, "--dataset", dataset, "--people", people, "--pairs", 2)
+        assert command("protocols", "make", *arguments, "--out", tmp_path).exit_code == 0
+        made = protocols.get(str(tmp_path / "mine.toml"))
+        assert names <= set(made.file.parameters)
+        assert bool(names) == bool(made.file.parameters)
+        assert made.task().parameters == protocols.of_task(tasks.get(task)).task().parameters
 
 
 def _hash_again(root: Path) -> None:
