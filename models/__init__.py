@@ -27,6 +27,7 @@ _REGISTRY = {
     "osfv-direct": "models.osfv:create_direct",
     "psp": "models.psp:create",
     "rar": "models.rotate_and_render:create",
+    "syncnet": "models.syncnet:create",
 }
 
 
