@@ -10,10 +10,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from bench import sound
 from bench.evaluators.suite import IN_ORDER
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from bench.evaluators.suite import Suite
+    from curate.dataset import Clip
     from curate.perception.interface import Frames
 
 KEPT = 512 << 20  # bytes of features that are kept; what was not asked for the longest is dropped first
@@ -39,8 +43,8 @@ class Features:
         if not kinds:
             return {}
         start = time.perf_counter()
-        in_order = {kind: self._clip(frames, kind) for kind in kinds if kind in IN_ORDER}
-        kinds = sorted(set(kinds) - IN_ORDER)
+        in_order = [kind for kind in kinds if kind in IN_ORDER]
+        kinds = sorted({*kinds, *(["boxes"] if "lips" in kinds else [])} - IN_ORDER)
         keys = [blake2b(frame.tobytes(), digest_size=16).digest() for frame in frames]
         lacking: dict[tuple[str, ...], dict[bytes, int]] = {}  # kinds -> where frames are that lack just these
         for i, key in enumerate(keys):
@@ -49,7 +53,9 @@ class Features:
                 lacking.setdefault(unseen, {}).setdefault(key, i)
         for unseen, places in lacking.items():
             self._look(frames[list(places.values())], list(places), unseen)
-        found = in_order | {kind: np.stack([self._kept[key][kind] for key in keys]) for kind in kinds}
+        found = {kind: np.stack([self._kept[key][kind] for key in keys]) for kind in kinds}
+        boxes = found.pop("boxes", None)
+        found |= {kind: self._clip(frames, kind, boxes) for kind in in_order}
         for key in dict.fromkeys(keys):
             if key in self._kept:
                 self._kept[key] = self._kept.pop(key)  # to the end
@@ -57,11 +63,26 @@ class Features:
         self.seconds += time.perf_counter() - start
         return found
 
-    def _clip(self, frames: Frames, kind: str) -> NDArray[np.float32]:
-        """What is seen in all frames as they follow each other."""
+    def heard(self, kind: str, clip: Clip, indices: Sequence[int]) -> NDArray[np.float32] | str:
+        """What is heard ("sound" or "voice", see `Metric.hears`) while frames of a clip are shown [T, ...], or why
+        nothing is."""
+        if kind == "sound":
+            found = sound.heard(clip, indices)
+            return sound.NO_SOUND if found is None else found
+        start = time.perf_counter()
+        spoken = sound.spoken(clip, indices)
+        voice = spoken if isinstance(spoken, str) else self._suite.voice(spoken)
+        self.seconds += time.perf_counter() - start
+        return voice
+
+    def _clip(self, frames: Frames, kind: str, boxes: NDArray[np.float32] | None) -> NDArray[np.float32]:
+        """What is seen in all frames as they follow each other; `boxes`: of the faces, where lips are read."""
         key = blake2b(f"{kind} {frames.shape}".encode() + frames.tobytes(), digest_size=16).digest()
         if kind not in self._kept.get(key, ()):
-            seen: NDArray[np.float32] = getattr(self._suite.observe(frames), kind)
+            if kind == "lips" and boxes is not None:
+                seen = self._suite.lips(frames, boxes)
+            else:
+                seen = getattr(self._suite.observe(frames), kind)
             self._kept.setdefault(key, {})[kind] = seen
             self._bytes += seen.nbytes
         return self._kept[key][kind]

@@ -52,6 +52,10 @@ PAPERS: Mapping[str, Mapping[str, str]] = {
         "PSNR": "psnr",
         "SSIM": "ssim",
     },
+    "Wav2Lip (ACM MM 2020)": {
+        "LSE-C": "sync-c",
+        "LSE-D": "sync-d",
+    },
     "THEval (CVPR 2026)": {
         "lip dynamics": "lip-dynamics-68",
         "head motion": "head-motion-68",
@@ -82,11 +86,15 @@ Where a network or its file is missing, the value is NULL with the reason (`benc
 NOTES = """## What needs more than a run has
 
 - Lip sync and silent lip stability listen to the driving clip: NULL where it has no sound. Speech is told by loudness.
-- LSE-C and LSE-D (SyncNet) need frames that follow each other at 25 a second and their sound; no task here has both.
+- LSE-C and LSE-D are `sync-c` and `sync-d`, with `--suite paper` and SyncNet's file (`bench weights fetch syncnet`).
+  They need 36 frames or more that follow each other, of a driving clip at 25 frames a second with sound, else they are
+  NULL. Protocols that compare all frames have them (fomm-vox); same-id and cross-id only in clips of at most 64 frames.
+  Published numbers come from frames that were coded twice more and from boxes of another detector (S3FD); a codec alone
+  moves them by 0.4 to 1.2 (THEval). The row `truth` says what is reached here.
 - AED and APD of a 3DMM's coefficients need its network; here they are of the suite's expressions and head poses.
 - TOPIQ, MUSIQ and I3D come as TorchScript, FAN may: that is code. I3D's hash is pinned. A file whose hash nobody has
-  pinned runs only after `bench weights fetch NAME --unverified`: your word, kept for that content alone in your own data
-  folder. Until then its metrics are NULL with that reason; another file than a pinned one never runs.
+  pinned runs only after `bench weights fetch NAME --unverified`: your word, kept for that content alone in your own
+  data folder. Until then its metrics are NULL with that reason; another file than a pinned one never runs.
 - A task's frames are evenly spaced over a clip. Values of metrics that look at frames one after another (motion,
   windows) depend on the spacing, which the signature holds."""
 

@@ -56,9 +56,9 @@ class Pass:
         self.started, self._clock = datetime.now(UTC), time.perf_counter()
         self.plan, self.suite = plan, suite
         self.features = Features(suite)
-        listens = any(metric.listens for metric in plan.metrics)
+        hears = {m.hears for m in plan.metrics if m.hears and not set(m.kinds) & set(suite.missing)}
         looks = plan.looks(suite, driven)
-        self.reader = PairReader(plan.dataset, plan.task, self.features, looks, plan.truth, listens)
+        self.reader = PairReader(plan.dataset, plan.task, self.features, looks, plan.truth, sorted(hears))
         self._arguments, self._out, self._seed, self._limit = dict(arguments), out, seed, limit
         self._device = device
         self._git_sha, self._git_dirty = provenance.git_state()  # now: the files may change meanwhile

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bench import sound
 from bench.features import Features
 from bench.scoring import Look
 from bench.tasks.base import Pair, Task
@@ -22,6 +21,7 @@ from curate.perception.interface import Frames
 
 PAIRS_KEPT = 3  # views of pairs: of the current one and of the one that stands in for it in the row "shuffled"
 SOURCES_KEPT = 128  # clips whose source frames are kept: they are the source of several pairs
+GAPS = "frames between the others were lost, and SyncNet needs those that follow each other"
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,7 @@ class PairView:
     truth: Look | None  # what a perfect model would make of them, where the task asks for it and the dataset knows it
     initial: Frames | None = None  # of relative motion: the first driving frame, as decoded
     angles: NDArray[np.float32] | None = None  # of redirection: [T, 3] yaw, pitch, roll in degrees
+    unheard: Mapping[str, str] = field(default_factory=dict)  # what was to be heard (`Metric.hears`), and why it is not
 
     def reference(self, frames: Literal["driving", "source", "truth", "angles"] | None) -> Look:
         """As many frames as the driving has, to compare output frames with."""
@@ -61,6 +62,7 @@ class PairView:
             driving=self.driving.taken(left),
             truth=None if self.truth is None else self.truth.taken(left),
             angles=None if self.angles is None else self.angles[left],
+            unheard={**self.unheard, **({"voice": GAPS} if (np.diff(left) != 1).any() else {})},
         )
 
 
@@ -74,17 +76,17 @@ class PairReader:
         features: Features,
         kinds: Mapping[str, Collection[str]],
         truth: TruthRenderer | None = None,
-        listens: bool = False,
+        hears: Collection[str] = (),
     ) -> None:
-        """`kinds`: what the networks look for in "source", "driving" and "truth" frames; `listens`: whether the driving
-        clip's sound is wanted too."""
+        """`kinds`: what the networks look for in "source", "driving" and "truth" frames; `hears`: what is to be heard
+        in the driving clip's sound (`Metric.hears`)."""
         self.features = features
         self.seconds = 0.0  # spent on decoding
         self._dataset = dataset
         self._task = task
         self._kinds = kinds
         self._truth = truth
-        self._listens = listens
+        self._hears = hears
         self._source_frames = lru_cache(SOURCES_KEPT)(self._decode_source)
         self.read = lru_cache(PAIRS_KEPT)(self._read)
         """Decode a pair; `BadVideo` or IndexError when a clip is not what the manifest says."""
@@ -116,14 +118,15 @@ class PairReader:
             first = pair.initial or 0
             initial = driving[:1] if indices[0] == first else self._dataset.frames(pair.driving, [first])
         self.seconds += time.perf_counter() - start
+        heard = {kind: self.features.heard(kind, pair.driving, indices) for kind in self._hears}
+        unheard = {kind: found for kind, found in heard.items() if isinstance(found, str)}
         # driving first: where the source is among its frames, the networks have then seen it
-        look = self._look(driving, "driving")
-        true = self._true(pair, indices)
-        if self._listens and (heard := sound.heard(pair.driving, indices)) is not None:
-            for side in (look, true):
-                if side is not None:
-                    side.features["sound"] = heard
-        return PairView(indices, source, driving, self._look(source, "source"), look, true, initial)
+        look = self._look(driving, "driving", unheard)
+        true = self._true(pair, indices, unheard)
+        for side in (look, true):
+            if side is not None:
+                side.features.update({kind: found for kind, found in heard.items() if not isinstance(found, str)})
+        return PairView(indices, source, driving, self._look(source, "source"), look, true, initial, unheard=unheard)
 
     def _still(self, pair: Pair, indices: list[int]) -> PairView:
         """A pair in which nothing drives: the truth, where there is one, stands for what is asked for in pictures."""
@@ -135,14 +138,19 @@ class PairReader:
         repeated = np.broadcast_to(source[:1], (len(indices), *source.shape[1:]))
         return PairView(indices, source, repeated, look, truth or look.repeated(len(indices)), truth, angles=asked)
 
-    def _true(self, pair: Pair, indices: list[int]) -> Look | None:
+    def _true(self, pair: Pair, indices: list[int], unheard: Collection[str] = ("voice",)) -> Look | None:
         if self._truth is None:
             return None
-        return self._look(self._truth.frames(pair, indices, self._task), "truth")
+        return self._look(self._truth.frames(pair, indices, self._task), "truth", unheard)
 
     def _decode_source(self, clip: Clip, frames: tuple[int, ...]) -> Frames:
         return self._dataset.frames(clip, frames or self._task.source_indices(clip.n_frames))
 
-    def _look(self, frames: Frames, side: str) -> Look:
+    def _look(self, frames: Frames, side: str, unheard: Collection[str] = ("voice",)) -> Look:
         resized = video.resize(frames, self._task.size)
-        return Look(resized, self.features.of(resized, self._kinds[side]))
+        return Look(resized, self.features.of(resized, seen_with(self._kinds[side], unheard)))
+
+
+def seen_with(kinds: Collection[str], unheard: Collection[str]) -> set[str]:
+    """The kinds to look for where some of what was to be heard is not: lips mean nothing without a voice."""
+    return set(kinds) - ({"lips"} if "voice" in unheard else set())

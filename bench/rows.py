@@ -14,10 +14,11 @@ from bench.drive import PairFailed
 from bench.entrants import REENCODED, TRUTH, Entrant
 from bench.evaluators.suite import WHOLE_FRAME, Suite
 from bench.features import Features
-from bench.metrics.base import Aspect, Metric
-from bench.pair_reader import PairView
+from bench.metrics.base import HEARD, Aspect, Metric
+from bench.pair_reader import PairView, seen_with
 from bench.run_folder import Preview
 from bench.scoring import Look, MeanScore, Outcome, SetScore, score, score_clip, score_pixels
+from bench.sound import NO_SOUND
 from bench.stills import WorstFrames
 from bench.tasks.base import Pair, Reference
 from leaderboard.records import MetricInfo, Sample
@@ -106,8 +107,8 @@ class Row:
         self.frames_driven += len(frames)
         told = self.told.setdefault(pair.id, Told(pair))
         told.indices, told.values = view.indices, dict(getattr(self.model, "told", {}))
-        heard = {kind: seen for kind, seen in view.driving.features.items() if kind == "sound"}
-        output = Look(frames, self._features.of(frames, self._kinds) | heard)
+        heard = {kind: seen for kind, seen in view.driving.features.items() if kind in HEARD}
+        output = Look(frames, self._features.of(frames, seen_with(self._kinds, view.unheard)) | heard)
         start = time.perf_counter()
         pixels = self._score_pixels(view, output)
         for metric in self._of_frames:
@@ -225,11 +226,11 @@ class Row:
         )
 
     def _unheard(self, pair: Pair, metric: Metric, view: PairView) -> bool:
-        """Whether a metric needs a sound that the driving clip does not have; if so, one sample says so."""
-        if not metric.listens or "sound" in view.driving.features:
+        """Whether a metric needs to hear what the driving clip does not let it; if so, one sample says why."""
+        why = view.unheard.get(metric.hears, "" if metric.hears in view.driving.features else NO_SOUND)
+        if not metric.hears or not why:
             return False
         clip, person, name = pair.driving.clip_id, pair.source.person, self.name_of(metric)
-        why = "the driving clip has no sound"
         self.samples.append(Sample(pair.id, clip, person, None, name, None, "missing", why, n=len(view.indices)))
         return True
 

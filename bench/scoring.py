@@ -78,9 +78,12 @@ def score_clip(metric: Metric, pred: Look, target: Look) -> Outcome:
     comparable, _ = _split(metric, pred, target)
     if len(comparable) < 2:
         return None, "failed", "fewer than two frames in which both sides have a face"
-    value = float(metric.function(*(_tensor(look.taken(comparable), metric) for look in (pred, target))))
+    sides = [_tensor(look.taken(comparable), metric) for look in (pred, target)]
+    value = float(metric.function(sides[0], sides[1]))
     if math.isnan(value):
-        return None, "missing", "the clip shows nothing of what is measured"
+        if math.isnan(float(metric.function(sides[1], sides[1]))):
+            return None, "missing", "the clip shows nothing of what is measured"
+        return None, "failed", "the output shows too little of what is measured, and the reference enough"
     return (value, "ok", None) if math.isfinite(value) else (None, "failed", f"the value is {value}")
 
 
@@ -217,5 +220,5 @@ def _tensor(look: Look, metric: Metric) -> Tensor:
 
 def _seen(look: Look, metric: Metric) -> NDArray[np.float32]:
     """What the metric's networks saw in each frame, [T, ...]; what several saw stands side by side."""
-    seen = [look.features[kind] for kind in (*metric.kinds, *(["sound"] if metric.listens else []))]
+    seen = [look.features[kind] for kind in (*metric.kinds, *([metric.hears] if metric.hears else []))]
     return seen[0] if len(seen) == 1 else np.concatenate([part.reshape(len(part), -1) for part in seen], axis=1)

@@ -43,6 +43,7 @@ Kind = Literal[
     "aesthetics",
     "mouth_quality",
     "face_quality",
+    "lips",
 ]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 WHOLE_FRAME: frozenset[Kind] = frozenset(
@@ -50,10 +51,10 @@ WHOLE_FRAME: frozenset[Kind] = frozenset(
 )
 """Kinds that look at the whole frame: no face is needed, and no detector."""
 OPTIONAL: frozenset[Kind] = frozenset(
-    {"perceptual_vgg", "frame_identity", "video", "aesthetics", "mouth_quality", "face_quality"}
+    {"perceptual_vgg", "frame_identity", "video", "aesthetics", "mouth_quality", "face_quality", "lips"}
 )
 """Kinds that a suite which was asked for by name may lack the file of: their metrics are NULL with the reason."""
-IN_ORDER: frozenset[Kind] = frozenset({"video"})
+IN_ORDER: frozenset[Kind] = frozenset({"video", "lips"})
 """Kinds that look at several frames after another."""
 
 BUILTIN: dict[str, tuple[Kind, ...]] = {
@@ -83,6 +84,7 @@ PUBLISHED: dict[str, tuple[Kind, str]] = {
     "topiq-iaa": ("aesthetics", "quality:Aesthetics"),
     "musiq": ("mouth_quality", "quality:MouthQuality"),
     "topiq-nr-face": ("face_quality", "quality:FaceQuality"),
+    "syncnet": ("lips", "syncnet:SyncNetReader"),
 }
 """The networks of papers by name: their kind, and where their code is in this package."""
 WIDE = ("lpips-alex", "lpips-vgg")
@@ -149,6 +151,21 @@ class FrameScorer(Protocol):
         ...
 
 
+class LipReader(Protocol):
+    """What lips and voices say, in one space."""
+
+    info: NetworkInfo
+
+    def lips(self, frames: Frames, boxes: NDArray[np.float32]) -> NDArray[np.float32]:
+        """[T, D] of frames that follow each other and the face's box in each [T, 4]: at the first frame of each window
+        its vector; NaN where no window begins."""
+        ...
+
+    def voice(self, cepstra: NDArray[np.float32]) -> NDArray[np.float32]:
+        """[T, D] of the sound of each frame's window (`bench.sound.spoken`); NaN where there is none."""
+        ...
+
+
 class SuiteFile(BaseModel):
     """A suite as written: a detector's name, and a network's name for each feature it can give."""
 
@@ -169,6 +186,7 @@ class SuiteFile(BaseModel):
     aesthetics: str | None = None
     mouth_quality: str | None = None
     face_quality: str | None = None
+    lips: str | None = None
 
 
 N = TypeVar("N")
@@ -206,6 +224,7 @@ class Suite:
         self.aesthetics_scorer: FrameScorer | None = self._load("aesthetics", file.aesthetics)
         self.mouth_scorer: FrameScorer | None = self._load("mouth_quality", file.mouth_quality)
         self.face_scorer: FrameScorer | None = self._load("face_quality", file.face_quality)
+        self.lip_reader: LipReader | None = self._load("lips", file.lips)
 
     def _load(self, kind: Kind, network: str | None) -> Any:
         if network is None:
@@ -253,6 +272,14 @@ class Suite:
         """The features of frames uint8 RGB [T, H, W, 3], each computed when first asked for."""
         return Observation(self, frames)
 
+    def lips(self, frames: Frames, boxes: NDArray[np.float32]) -> NDArray[np.float32]:
+        """What the lips say in frames that follow each other, whose faces' boxes are known; see `LipReader`."""
+        return self.need("lips", self.lip_reader).lips(frames, boxes)
+
+    def voice(self, cepstra: NDArray[np.float32]) -> NDArray[np.float32]:
+        """What a voice says; see `LipReader`."""
+        return self.need("lips", self.lip_reader).voice(cepstra)
+
 
 class Observation:
     """What a suite's networks see in some frames; a feature is computed at most once.
@@ -269,6 +296,12 @@ class Observation:
     def faces(self) -> list[Faces]:
         """Faces of each frame, best score first."""
         return self.suite.need("detector", self.suite.detector).detect(self.frames)
+
+    @cached_property
+    def boxes(self) -> NDArray[np.float32]:
+        """[T, 4] of each frame's first face."""
+        none = np.full(4, np.nan, np.float32)
+        return np.stack([found.boxes[0] if len(found) else none for found in self.faces]).astype(np.float32)
 
     @cached_property
     def landmarks(self) -> NDArray[np.float32]:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from bench.metrics.spread import Spread
 
 PAPER = "paper"  # the suite of the papers' networks
+HEARD = ("sound", "voice")  # kinds of features that come from the driving clip's sound
 
 Aspect = Literal["pixels", "motion", "redirection", "identity", "distribution", "rate", "recognition"]
 Feature = Literal[
@@ -37,6 +38,7 @@ Feature = Literal[
     "aesthetics",
     "mouth_quality",
     "face_quality",
+    "lips+voice",
 ]
 
 
@@ -84,7 +86,7 @@ class Metric:
     @property
     def kinds(self) -> tuple[str, ...]:
         """The kinds of networks that it needs."""
-        return tuple(kind for kind in self.feature.split("+") if kind not in ("frames", "told", "sound"))
+        return tuple(kind for kind in self.feature.split("+") if kind not in ("frames", "told", *HEARD))
 
     @property
     def range(self) -> tuple[float, float]:
@@ -104,9 +106,11 @@ class Metric:
         return (self.paper_id or self.id) + later if suite == PAPER else f"{self.id}-{suite}{later}"
 
     @property
-    def listens(self) -> bool:
-        """Whether it needs the driving clip's sound: [T, 2], see `bench.sound`, after what networks see."""
-        return self.feature.endswith("+sound")
+    def hears(self) -> str:
+        """What it needs of the driving clip's sound, after what networks see: "sound" [T, 2], see `bench.sound`, or
+        "voice" [T, D], what the network that sees the lips hears; "": nothing."""
+        last = self.feature.rsplit("+", 1)[-1]
+        return last if last in HEARD else ""
 
     @property
     def told(self) -> bool:

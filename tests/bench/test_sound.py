@@ -1,5 +1,7 @@
 """What is heard of a clip: loudness by hand, silence of a made sound, the sound of a real clip."""
 
+import itertools
+import math
 from types import SimpleNamespace
 
 import numpy as np
@@ -47,3 +49,75 @@ def test_a_clip_without_sound_has_none(tmp_path):
     video.write_video(tmp_path / "mute.mp4", [np.zeros((64, 64, 3), np.uint8)] * 3, 25.0)
     assert video.sound(tmp_path / "mute.mp4") is None
     assert sound.heard(SimpleNamespace(path=tmp_path / "mute.mp4", fps=25.0), [0]) is None
+
+
+def cepstra_by_hand(samples):
+    """Mel cepstra of 25 ms every 10 ms, a spectrum and a filter at a time, by the formulas of textbooks."""
+    pcm = [float(max(-32768, min(32767, round(float(s) * 32768)))) for s in samples]
+    signal = [pcm[0]] + [now - 0.97 * before for before, now in itertools.pairwise(pcm)]
+    corners = [
+        math.floor(513 * 700 * (10 ** (i * 2595 * math.log10(1 + 8000 / 700) / 27 / 2595) - 1) / 16000)
+        for i in range(28)
+    ]
+    rows = []
+    for start in range(0, max(len(signal) - 400, 0) + 160, 160):
+        if start and start - 160 + 400 >= len(signal):
+            break
+        frame = (signal[start : start + 400] + [0.0] * 400)[:400]
+        power = np.abs(np.fft.fft(frame, 512))[:257] ** 2 / 512
+        logs = []
+        for low, middle, high in zip(corners, corners[1:], corners[2:], strict=False):
+            rising = sum(power[i] * (i - low) / (middle - low) for i in range(low, middle))
+            falling = sum(power[i] * (high - i) / (high - middle) for i in range(middle, high))
+            logs.append(math.log(rising + falling or np.finfo(float).eps))
+        row = [math.log(power.sum() or np.finfo(float).eps)]
+        for k in range(1, 13):
+            cosine = sum(value * math.cos(math.pi * k * (2 * n + 1) / 52) for n, value in enumerate(logs))
+            row.append(math.sqrt(2 / 26) * cosine * (1 + 11 * math.sin(math.pi * k / 22)))
+        rows.append(row)
+    return np.array(rows)
+
+
+@pytest.mark.parametrize("count", [300, 400, 401, 2000, 2160])
+def test_cepstra_by_hand(count):
+    samples = np.random.default_rng(count).normal(0, 0.4, count).astype(np.float32)  # some beyond full scale
+    found = sound.cepstra(samples)
+    assert found.shape == (1 + max(0, math.ceil((count - 400) / 160)), 13)
+    np.testing.assert_allclose(found, cepstra_by_hand(samples), atol=1e-8)
+
+
+def test_cepstra_of_nothing():
+    assert np.isfinite(sound.cepstra(np.zeros(800, np.float32))).all()
+    assert sound.cepstra(np.zeros(0, np.float32)).shape == (0, 13)
+
+
+@pytest.fixture
+def spoken_clip(tmp_path):
+    """50 frames at 25 a second; a tone that climbs, and breaks off 0.1 s before the pictures."""
+    time = np.arange(round(1.9 * RATE)) / RATE
+    samples = (0.5 * np.sin(2 * np.pi * (200 + 800 * time) * time)).astype(np.float32)
+    path = tmp_path / "spoken.mp4"
+    video.write_video(path, [np.zeros((64, 64, 3), np.uint8)] * 50, 25.0, sound=(samples, RATE))
+    return SimpleNamespace(path=path, fps=25.0)
+
+
+def test_what_syncnet_hears_begins_with_the_frame(spoken_clip):
+    found = sound.spoken(spoken_clip, range(3, 50))
+    assert found.shape == (47, 13, 20)
+    from scipy.signal import resample_poly
+
+    every = sound.cepstra(resample_poly(video.sound(spoken_clip.path), 1, 3))
+    np.testing.assert_allclose(found[0], every[12:32].T, rtol=1e-6)
+    np.testing.assert_allclose(found[7], every[40:60].T, rtol=1e-6)
+    last = (len(every) - 20) // 4 - 3  # a window needs all of its 0.2 s
+    assert np.isfinite(found[: last + 1]).all()
+    assert np.isnan(found[last + 1 :]).all()
+    assert len(found) - last > 5
+
+
+def test_why_syncnet_cannot_listen(spoken_clip, tmp_path):
+    assert "follow each other" in sound.spoken(spoken_clip, range(0, 50, 2))
+    assert "36 frames or more" in sound.spoken(spoken_clip, range(35))
+    assert "the driving clip has 30" in sound.spoken(SimpleNamespace(path=spoken_clip.path, fps=30.0), range(40))
+    video.write_video(tmp_path / "mute.mp4", [np.zeros((64, 64, 3), np.uint8)] * 3, 25.0)
+    assert sound.spoken(SimpleNamespace(path=tmp_path / "mute.mp4", fps=25.0), range(40)) == sound.NO_SOUND

@@ -309,7 +309,7 @@ def test_the_suite_sees_every_kind_in_a_frame(folder, inception, monkeypatch):
     checkpoint.save(path, {"hopenet": network}, model="hopenet", preset="mini", steps=0)
     detector = {"detector": "mtcnn"}  # SCRFD has tests of its own
     suite = Suite("paper", read_suite(SUITES / "paper.toml").model_copy(update=detector), strict=True)
-    assert set(suite.missing) == {"expression", "mask"}
+    assert set(suite.missing) == {"expression", "mask", "lips"}
     assert suite.wide == {"perceptual", "perceptual_vgg"}
     portrait = skimage.data.astronaut()[:256, 100:356]
     seen = suite.observe(np.stack([portrait, np.zeros_like(portrait)]))
