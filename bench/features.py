@@ -38,8 +38,11 @@ class Features:
         self._kept: dict[bytes, Seen] = {}
         self._bytes = 0
 
-    def of(self, frames: Frames, kinds: Collection[str]) -> Seen:
-        """Of uint8 frames [T, H, W, 3]: kind -> [T, ...]; NaN where a frame has no face."""
+    def of(self, frames: Frames, kinds: Collection[str], beat: NDArray[np.intp] | None = None) -> Seen:
+        """Of uint8 frames [T, H, W, 3]: kind -> [T, ...]; NaN where a frame has no face.
+
+        `beat`: the frames in which lips are read (`bench.sound.beat`); None: all.
+        """
         if not kinds:
             return {}
         start = time.perf_counter()
@@ -55,7 +58,13 @@ class Features:
             self._look(frames[list(places.values())], list(places), unseen)
         found = {kind: np.stack([self._kept[key][kind] for key in keys]) for kind in kinds}
         boxes = found.pop("boxes", None)
-        found |= {kind: self._clip(frames, kind, boxes) for kind in in_order}
+        for kind in in_order:
+            if kind == "lips" and beat is not None and boxes is not None:
+                read = self._clip(frames[beat], kind, boxes[beat])
+                found[kind] = np.full((len(frames), read.shape[1]), np.nan, np.float32)
+                found[kind][beat] = read
+            else:
+                found[kind] = self._clip(frames, kind, boxes)
         for key in dict.fromkeys(keys):
             if key in self._kept:
                 self._kept[key] = self._kept.pop(key)  # to the end

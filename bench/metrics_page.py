@@ -87,10 +87,11 @@ NOTES = """## What needs more than a run has
 
 - Lip sync and silent lip stability listen to the driving clip: NULL where it has no sound. Speech is told by loudness.
 - LSE-C and LSE-D are `sync-c` and `sync-d`, with `--suite paper` and SyncNet's file (`bench weights fetch syncnet`).
-  They need 36 frames or more that follow each other, of a driving clip at 25 frames a second with sound, else they are
-  NULL. Protocols that compare all frames have them (fomm-vox); same-id and cross-id only in clips of at most 64 frames.
-  Published numbers come from frames that were coded twice more and from boxes of another detector (S3FD); a codec alone
-  moves them by 0.4 to 1.2 (THEval). The row `truth` says what is reached here.
+  They need 1.44 s of frames that follow each other, of a driving clip with sound and 25 frames a second or more, else
+  they are NULL. same-id compares all frames with `--protocol fomm-vox`, on any dataset; its own protocol and that of
+  cross-id do so in clips of at most 64 frames. Published numbers come from frames that were coded twice more and from
+  boxes of another detector (S3FD); a codec alone moves them by 0.4 to 1.2 (THEval). The row `truth` says what is
+  reached here.
 - AED and APD of a 3DMM's coefficients need its network; here they are of the suite's expressions and head poses.
 - TOPIQ, MUSIQ and I3D come as TorchScript, FAN may: that is code. I3D's hash is pinned. A file whose hash nobody has
   pinned runs only after `bench weights fetch NAME --unverified`: your word, kept for that content alone in your own

@@ -11,6 +11,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from bench import sound
 from bench.features import Features
 from bench.scoring import Look
 from bench.tasks.base import Pair, Task
@@ -37,6 +38,7 @@ class PairView:
     truth: Look | None  # what a perfect model would make of them, where the task asks for it and the dataset knows it
     initial: Frames | None = None  # of relative motion: the first driving frame, as decoded
     angles: NDArray[np.float32] | None = None  # of redirection: [T, 3] yaw, pitch, roll in degrees
+    beat: NDArray[np.intp] | None = None  # places of the frames in which lips are read; None: of all
     unheard: Mapping[str, str] = field(default_factory=dict)  # what was to be heard (`Metric.hears`), and why it is not
 
     def reference(self, frames: Literal["driving", "source", "truth", "angles"] | None) -> Look:
@@ -62,6 +64,7 @@ class PairView:
             driving=self.driving.taken(left),
             truth=None if self.truth is None else self.truth.taken(left),
             angles=None if self.angles is None else self.angles[left],
+            beat=None if self.beat is None else np.flatnonzero(np.isin(left, self.beat)),
             unheard={**self.unheard, **({"voice": GAPS} if (np.diff(left) != 1).any() else {})},
         )
 
@@ -121,12 +124,14 @@ class PairReader:
         heard = {kind: self.features.heard(kind, pair.driving, indices) for kind in self._hears}
         unheard = {kind: found for kind, found in heard.items() if isinstance(found, str)}
         # driving first: where the source is among its frames, the networks have then seen it
-        look = self._look(driving, "driving", unheard)
-        true = self._true(pair, indices, unheard)
+        beat = sound.beat(len(indices), pair.driving.fps)
+        look = self._look(driving, "driving", unheard, beat)
+        true = self._true(pair, indices, unheard, beat)
         for side in (look, true):
             if side is not None:
                 side.features.update({kind: found for kind, found in heard.items() if not isinstance(found, str)})
-        return PairView(indices, source, driving, self._look(source, "source"), look, true, initial, unheard=unheard)
+        given = self._look(source, "source")
+        return PairView(indices, source, driving, given, look, true, initial, beat=beat, unheard=unheard)
 
     def _still(self, pair: Pair, indices: list[int]) -> PairView:
         """A pair in which nothing drives: the truth, where there is one, stands for what is asked for in pictures."""
@@ -138,17 +143,29 @@ class PairReader:
         repeated = np.broadcast_to(source[:1], (len(indices), *source.shape[1:]))
         return PairView(indices, source, repeated, look, truth or look.repeated(len(indices)), truth, angles=asked)
 
-    def _true(self, pair: Pair, indices: list[int], unheard: Collection[str] = ("voice",)) -> Look | None:
+    def _true(
+        self,
+        pair: Pair,
+        indices: list[int],
+        unheard: Collection[str] = ("voice",),
+        beat: NDArray[np.intp] | None = None,
+    ) -> Look | None:
         if self._truth is None:
             return None
-        return self._look(self._truth.frames(pair, indices, self._task), "truth", unheard)
+        return self._look(self._truth.frames(pair, indices, self._task), "truth", unheard, beat)
 
     def _decode_source(self, clip: Clip, frames: tuple[int, ...]) -> Frames:
         return self._dataset.frames(clip, frames or self._task.source_indices(clip.n_frames))
 
-    def _look(self, frames: Frames, side: str, unheard: Collection[str] = ("voice",)) -> Look:
+    def _look(
+        self,
+        frames: Frames,
+        side: str,
+        unheard: Collection[str] = ("voice",),
+        beat: NDArray[np.intp] | None = None,
+    ) -> Look:
         resized = video.resize(frames, self._task.size)
-        return Look(resized, self.features.of(resized, seen_with(self._kinds[side], unheard)))
+        return Look(resized, self.features.of(resized, seen_with(self._kinds[side], unheard), beat))
 
 
 def seen_with(kinds: Collection[str], unheard: Collection[str]) -> set[str]:

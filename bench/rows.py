@@ -108,7 +108,7 @@ class Row:
         told = self.told.setdefault(pair.id, Told(pair))
         told.indices, told.values = view.indices, dict(getattr(self.model, "told", {}))
         heard = {kind: seen for kind, seen in view.driving.features.items() if kind in HEARD}
-        output = Look(frames, self._features.of(frames, seen_with(self._kinds, view.unheard)) | heard)
+        output = Look(frames, self._features.of(frames, seen_with(self._kinds, view.unheard), view.beat) | heard)
         start = time.perf_counter()
         pixels = self._score_pixels(view, output)
         for metric in self._of_frames:

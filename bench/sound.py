@@ -32,7 +32,7 @@ FRAME, STEP = 400, 160  # samples of a spectrum, and from one to the next
 PREEMPHASIS = 0.97
 BINS, FILTERS, COEFFICIENTS = 512, 26, 13
 LIFTER = 22
-FPS = 25.0  # of SyncNet's frames
+FPS = 25.0  # of what SyncNet looks at
 STEPS = 20  # cepstra that it hears at once: 0.2 s
 LEAST = 36  # frames: so many that one of their windows can be shifted by 15 frames either way
 
@@ -72,22 +72,34 @@ def silence(samples: Floats) -> NDArray[np.bool_]:
 
 
 def spoken(clip: Clip, indices: Sequence[int]) -> Floats | str:
-    """[T, 13, 20] cepstra of the 0.2 s from each of a clip's frames on, NaN where the sound ends before; or, in words,
-    why SyncNet cannot listen to these frames."""
-    if abs(clip.fps - FPS) > 0.01:
+    """[T, 13, 20] cepstra of the 0.2 s from a clip's frames on; or, in words, why SyncNet cannot listen to them.
+
+    NaN at frames that are not on the beat, and where the sound ends before.
+    """
+    if clip.fps < FPS - 0.01:
         return f"SyncNet looks at {FPS:g} frames a second, and the driving clip has {clip.fps:g}"
-    if len(indices) < LEAST or (np.diff(indices) != 1).any():
-        return f"SyncNet needs {LEAST} frames or more that follow each other, and the protocol compares others"
+    on = beat(len(indices), clip.fps)
+    if len(on) < LEAST or (np.diff(indices) != 1).any():
+        return f"SyncNet needs {LEAST / FPS:.2f} s of frames that follow each other, and the protocol compares others"
     samples = video.sound(clip.path)
     if samples is None:
         return NO_SOUND
     found = cepstra(_at_speech_rate(samples))
     result = np.full((len(indices), COEFFICIENTS, STEPS), np.nan, np.float32)
-    for row, index in enumerate(indices):
-        start = round(index / FPS * SPEECH_RATE / STEP)
+    for row in on:
+        start = round(indices[row] / clip.fps * SPEECH_RATE / STEP)
         if start + STEPS <= len(found):
             result[row] = found[start : start + STEPS].T
     return result
+
+
+def beat(count: int, fps: float) -> NDArray[np.intp]:
+    """Which of `count` frames are on the beat: the nearest to every 1/25 s from the first on.
+
+    So FFmpeg takes them where SyncNet's public code brings a video to 25 frames a second.
+    """
+    every: NDArray[np.intp] = np.rint(np.arange(int(count / fps * FPS) + 1) * fps / FPS).astype(np.intp)
+    return np.asarray(every[every < count])
 
 
 def _at_speech_rate(samples: Floats) -> Floats:

@@ -2,7 +2,8 @@
 
 The published pipeline finds faces with S3FD in JPEG frames of a re-encoded video; here it is the suite's detector, in
 the frames that are compared. As there, a face that is not found for up to 25 frames lies on a straight line between the
-boxes before and after, boxes are the median of 13 frames, and what lies outside the frame is gray.
+boxes before and after, boxes are the median of 13 frames, what lies outside the frame is gray, and the last window of a
+stretch is left out.
 """
 
 from __future__ import annotations
@@ -48,9 +49,10 @@ class SyncNetReader:
         found: dict[int, NDArray[np.float32]] = {}
         for start, end in stretches(boxes):
             shown = torch.from_numpy(cut(frames[start:end], bridged(boxes[start:end]))).permute(0, 3, 1, 2)
-            for first in range(0, len(shown) - WINDOW + 1, AT_ONCE):
+            for first in range(0, len(shown) - WINDOW, AT_ONCE):
+                last = min(first + AT_ONCE + WINDOW - 1, len(shown) - 1)
                 with torch.inference_mode():
-                    rows = self._network.lips(shown[first : first + AT_ONCE + WINDOW - 1].float() / 255).numpy()
+                    rows = self._network.lips(shown[first:last].float() / 255).numpy()
                 found |= {start + first + i: row for i, row in enumerate(rows)}
         return _rows(found, len(frames))
 

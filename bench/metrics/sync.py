@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 PAPER = "Chung, Zisserman, Out of Time: Automated Lip Sync in the Wild, ACCV Workshops 2016"
 REACH = 15  # frames
-WINDOW = 5  # frames that an embedding looks at
 
 
 def shifted(lips: Tensor, voice: Tensor, reach: int = REACH) -> Tensor:
@@ -34,8 +33,9 @@ def shifted(lips: Tensor, voice: Tensor, reach: int = REACH) -> Tensor:
 def sync_c(pred: Tensor, target: Tensor) -> Tensor:
     """The confidence of a clip whose rows are embeddings of mouth and sound side by side [T, 2 D] -> [].
 
-    NaN rows are frames without a face or sound; the longest stretch without them is measured. NaN where it is shorter
-    than all shifts. `target` is not looked at.
+    Rows whose sound is NaN are not looked at: frames off the beat, and after the sound's end. Where the mouth is NaN
+    there is no face, and the longest stretch between is measured; NaN where it is shorter than all shifts. `target` is
+    not looked at.
     """
     curve = _curve(pred)
     return curve.median() - curve.min()
@@ -47,7 +47,8 @@ def sync_d(pred: Tensor, target: Tensor) -> Tensor:
 
 
 def _curve(seen: Tensor) -> Tensor:
-    rows = _longest(seen[: max(len(seen) - WINDOW, 0)])  # the public code leaves out the last window
+    heard = seen.chunk(2, dim=1)[1].isfinite().all(dim=1)
+    rows = _longest(seen[heard])
     if len(rows) < 2 * REACH + 1:
         return seen.new_full((1,), float("nan"))
     lips, voice = rows.chunk(2, dim=1)

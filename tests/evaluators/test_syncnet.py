@@ -46,10 +46,11 @@ def test_each_row_is_of_the_five_frames_from_it_on(made, frames, boxes, monkeypa
     boxes[7:9] = np.nan
     found = reader.lips(frames, boxes)
     assert found.shape == (FRAMES, 64)
-    assert np.flatnonzero(~np.isfinite(found).all(axis=1)).tolist() == [16, 17, 18, 19]
+    lacking = np.flatnonzero(~np.isfinite(found).all(axis=1))
+    assert lacking.tolist() == [15, 16, 17, 18, 19]  # the last window is left out, as in the public code
     faces = torch.from_numpy(cut(frames, bridged(boxes))).permute(0, 3, 1, 2).float() / 255
     with torch.inference_mode():
-        np.testing.assert_allclose(found[:16], network.lips(faces).numpy(), atol=1e-4)
+        np.testing.assert_allclose(found[:15], network.lips(faces)[:15].numpy(), atol=1e-4)
     boxes[:] = np.nan
     assert np.isnan(reader.lips(frames, boxes)).all()
 
