@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from curate.errors import UserError
-from curate.files import DISK_FULL, NO_ACCESS
+from curate.files import DISK_FULL, NO_ACCESS, printable
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -38,7 +38,7 @@ class Commands(click.Group):
         try:
             return super().invoke(ctx)
         except UserError as error:
-            click.echo(f"error: {error}", err=True)
+            click.echo(f"error: {printable(str(error))}", err=True)  # it may name what somebody else has named
             ctx.exit(error.exit_code)
         except OSError as error:
             if error.errno in DISK_FULL:

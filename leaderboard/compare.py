@@ -110,7 +110,7 @@ def compare(
     of_runs = [name for name in names if name not in papers]
     labels = dict(zip(_choose(of_runs, standings, fits), of_runs, strict=True))
     if len(labels) < len(of_runs):
-        raise UserError(f"two of {', '.join(of_runs)} are the same run")
+        raise UserError(f"two of {_names(of_runs)} are the same run")
     by_run = {run: [r for r in standings if r["run_id"] == run and metric in (None, r["metric"])] for run in labels}
     shared, apart = _columns(by_run)
     found = _differences(store, shared, labels, resamples)
@@ -131,19 +131,24 @@ def _choose(names: Sequence[str], standings: Sequence[dict[str, Any]], fits: Seq
             continue
         of_model = [r for r in fits if r["latest"] and name in (r["model"], f"{r['model']}:{r['preset']}")]
         if not of_model:
-            raise unknown("run, model or paper", name[:80], {r["model"] for r in fits} | {*list(ids)[:20]})
+            known = {r["model"][:SHOWN] for r in fits} | {*list(ids)[:20]}
+            raise unknown("run, model or paper", name[:SHOWN], known)
         candidates.append(of_model)
     if not candidates:
         return []
     questions = [{_question(r): r["run_id"] for r in found} for found in candidates]
     common = set.intersection(*(set(q) for q in questions))
     if len(common) > 1:
-        texts = sorted({f"{q[1]} on {q[2]} ({q[5]} pairs, {q[6]} px)" for q in common})
-        raise UserError(f"{', '.join(names)} were all run on {'; '.join(texts)}: choose with --task and --dataset")
+        texts = sorted({f"{q[1][:SHOWN]} on {q[2][:SHOWN]} ({q[5]} pairs, {q[6]} px)" for q in common})
+        raise UserError(f"{_names(names)} were all run on {'; '.join(texts)}: choose with --task and --dataset")
     if common:
         question = common.pop()
         return [q[question] for q in questions]
     return [max(found, key=lambda r: (r["created"], r["run_id"]))["run_id"] for found in candidates]
+
+
+def _names(names: Sequence[str]) -> str:
+    return ", ".join(name[:SHOWN] for name in names)
 
 
 def _question(row: Mapping[str, Any]) -> tuple[Any, ...]:
@@ -152,6 +157,7 @@ def _question(row: Mapping[str, Any]) -> tuple[Any, ...]:
 
 
 Row = dict[str, Any]
+SHOWN = 80  # characters of a name in an error
 NOTHING = Common(None, None, None, 0, 0, 0)  # of a metric that no run has a frame of
 
 

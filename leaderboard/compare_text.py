@@ -18,14 +18,14 @@ def print_comparison(found: Comparison) -> None:
     for signature, group in groupby(found.differences, key=lambda d: d.signature):
         differences = list(group)
         first = differences[0]
-        unit = f" in {first.unit}" if first.unit else ""
+        unit = f" in {plain(first.unit)}" if first.unit else ""
         better = "higher" if first.higher_is_better else "lower"
         header = ["a", "b", "mean a", "mean b", "a - b", "95% interval", "p (Holm)", "d", "a better", "verdict"]
         title = f"{plain(first.metric)}{unit}, {better} is better · {plain(signature, 200)}"
         print_table(header, [_line(d) for d in differences], title=title)
         for d in differences:
             for remark in _remarks(d):
-                click.echo(f"  {plain(d.a)} and {plain(d.b)}: {remark}")
+                click.echo(f"  {plain(d.a)} and {plain(d.b)}: {plain(remark, 300)}")
         for ties in found.ties:
             if ties.signature == signature:
                 groups = [" = ".join(map(plain, group)) for group in ties.groups]
@@ -81,10 +81,10 @@ def print_matches(found: Sequence[Match]) -> None:
         mark = ("" if match.verified else " UNVERIFIED") + (" converted" if match.converted else "")
         lines.append(
             [
-                f"{match.paper} {match.paper_table or '-'}",
-                match.model,
+                plain(f"{match.paper} {match.paper_table or '-'}"),
+                plain(match.model),
                 plain(match.dataset or "-"),
-                match.metric,
+                plain(match.metric),
                 f"{match.published:.4g}{mark}",
                 plain(f"{match.measured_model} ({match.measured_metric})"),
                 f"{match.measured:.4g} {interval}".rstrip(),

@@ -37,6 +37,7 @@ _SCORE_FIELDS = (
     "reason",
     "best",
 )
+FORMULAS = ("=", "+", "-", "@", "\t", "\r")  # with which spreadsheets begin them
 
 
 def nested(board: Board) -> dict[str, Any]:
@@ -82,8 +83,13 @@ def to_csv(boards: Sequence[Board]) -> str:
     out = io.StringIO()
     writer = csv.DictWriter(out, rows[0].keys() if rows else [], lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows({key: _inert(value) for key, value in row.items()} for row in rows)
     return out.getvalue()
+
+
+def _inert(value: Any) -> Any:
+    """Text that a spreadsheet would take for a formula, with an apostrophe before it; anything else as it is."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULAS) else value
 
 
 def to_markdown(boards: Sequence[Board]) -> str:

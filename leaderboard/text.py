@@ -163,7 +163,6 @@ def print_published(rows: Sequence[dict[str, Any]]) -> None:
     for row in rows:
         note = "; ".join(part for part in (row["note"], "UNVERIFIED" if row["unverified"] else "") if part)
         fields = [row["paper"], row["paper_table"], row["task"], row["dataset"], row["model"], row["metric"]]
-        lines.append(
-            [*("-" if f is None else plain(f) for f in fields), f"{row['value']:g}", row["scale"] or "-", note]
-        )
+        scale = plain(row["scale"] or "-")
+        lines.append([*("-" if f is None else plain(f) for f in fields), f"{row['value']:g}", scale, plain(note, None)])
     print_table(header, lines, title="reported by papers: protocols differ, no ranking")

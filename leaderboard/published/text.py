@@ -19,9 +19,9 @@ UNVERIFIED = "UNVERIFIED"
 def print_tables(tables: Sequence[Table]) -> None:
     """Tables with two lines of headings, datasets above metrics, and what is known of their protocol below."""
     for table in tables:
-        click.echo(table.title)
-        lines = [(*row, *cells) for row, cells in zip(table.names, table.cells, strict=True)]
-        headings = (*table.labels, *(metric for _, metric in table.columns))
+        click.echo(_line(table.title))
+        lines = [tuple(map(_line, (*row, *cells))) for row, cells in zip(table.names, table.cells, strict=True)]
+        headings = (*table.labels, *(_line(metric) for _, metric in table.columns))
         widths = [max(len(line[i]) for line in (headings, *lines)) for i in range(len(headings))]
         _widen(widths, table)
         _datasets(widths, table)
@@ -31,17 +31,22 @@ def print_tables(tables: Sequence[Table]) -> None:
             right = [cell.rjust(width) for cell, width in zip(line[first:], widths[first:], strict=True)]
             click.echo("  ".join(left + right).rstrip())
         card = table.card
-        click.echo(f"{card.title}, {card.venue}, {card.link}")
-        click.echo("evidence: " + ("" if table.verified else f"{UNVERIFIED}, never ranked: ") + card.evidence)
+        click.echo(_line(f"{card.title}, {card.venue}, {card.link}"))
+        click.echo("evidence: " + ("" if table.verified else f"{UNVERIFIED}, never ranked: ") + _line(card.evidence))
         if table.layout.note:
-            click.echo(table.layout.note)
+            click.echo(_line(table.layout.note))
         click.echo()
+
+
+def _line(text: str) -> str:
+    """Text that may be long, and breaks no line and steers no terminal."""
+    return plain(text, None)
 
 
 def _spans(table: Table) -> list[tuple[str, list[int]]]:
     """Dataset -> indices of its columns, those that name a row counted."""
     first = len(table.labels)
-    numbered = [(dataset, first + i) for i, (dataset, _) in enumerate(table.columns)]
+    numbered = [(_line(dataset), first + i) for i, (dataset, _) in enumerate(table.columns)]
     return [(dataset, [i for _, i in group]) for dataset, group in groupby(numbered, key=lambda column: column[0])]
 
 
@@ -69,18 +74,19 @@ def print_side_by_side(found: SideBySide) -> None:
         usual = f"{row['converted']:.4g} ({row['converted_scale']}, converted)" if row["converted"] is not None else ""
         names = [row["paper_id"], row["paper_table"], row["task"], row["dataset"], row["model"], row["metric"]]
         mark = "" if row["verified"] else UNVERIFIED
-        lines.append([*(plain(n or "-") for n in names), f"{row['value']:g}", row["scale"] or "-", usual, mark])
+        scale = plain(row["scale"] or "-")
+        lines.append([*(plain(n or "-") for n in names), f"{row['value']:g}", scale, _line(usual), mark])
     header = ["paper", "table", "task", "dataset", "model", "metric", "value", "scale", "usual scale", ""]
     print_table(header, lines, title="reported by papers, side by side: not ranked")
     for reason in found.reasons:
-        click.echo(f"- {reason}")
+        click.echo(f"- {_line(reason)}")
 
 
 def print_cards(cards: Sequence[Card]) -> None:
     """What is known of each paper and its protocol."""
     for card in cards:
-        click.echo(f"{card.id}: {card.title}, {card.venue}, {card.link}")
+        click.echo(_line(f"{card.id}: {card.title}, {card.venue}, {card.link}"))
         tables = ", ".join(table.number or "without number" for table in card.tables)
         for words, known in {"tables": tables, "evidence": card.evidence, **card.known}.items():
-            click.echo(f"  {words}: {known}")
+            click.echo(_line(f"  {words}: {known}"))
         click.echo()
