@@ -7,6 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 import baselines
 from baselines import training
 from baselines.training import Aids, Options, Stopped
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
     from baselines.training.extras import Maker
 
 FEATURES = {"landmarks68": "landmarks", "pose": "pose", "mask": "mask"}  # extras -> what an evaluator calls them
+TURNED = "landmarks3d"  # those of a mean head, turned as the evaluator sees it
 
 
 class TrainingStopped(UserError):
@@ -40,9 +44,22 @@ def open_maker() -> Maker:
     def make(name: str, frames: Any) -> Any:
         if seen[0] is None or seen[0].shape != frames.shape or (seen[0] != frames).any():
             seen[:] = [frames, Observation(suite, frames)]
-        return getattr(seen[1], FEATURES[name])
+        return mean_head(seen[1].pose) if name == TURNED else getattr(seen[1], FEATURES[name])
 
     return make
+
+
+def mean_head(angles: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The 68 landmarks [T, 68, 3] of a mean head at rest, in mm from its centre, turned by angles [T, 3] (degrees)."""
+    import torch
+
+    from baselines.head_model import synthetic
+    from models.pose import rotation
+
+    head = synthetic()
+    points = head.mean[head.landmarks.long()]
+    turned = (points - points.mean(0)) @ rotation(torch.as_tensor(angles, dtype=torch.float32), "camera").mT
+    return np.asarray(turned, np.float32)
 
 
 def train_with_progress(model: str, dataset: str | Path, out: Path, options: Options) -> Path:
@@ -92,10 +109,12 @@ def describe(model: str, dataset: str | Path, options: Options) -> dict[str, Any
     opened = open_dataset(dataset)
     with baseline_errors():
         plan = training.plan(model, opened.root, options.cache or cache() / "training", options, aids=aids())
-    recipe = plan.recipe
+    recipe, first = plan.recipe, plan.first
+    told = f"{first.recipe.name}, {first.steps} steps of {first.seconds_per_step:.3f} s" if first else None
     return {
         "model": model,
         "recipe": recipe.name,
+        **({"before it": told} if told else {}),
         "dataset": f"{opened.name}: {plan.clips} clips, {plan.frames} frames to train on",
         "resolution": recipe.resolution,
         "batch": plan.batch,
@@ -103,5 +122,5 @@ def describe(model: str, dataset: str | Path, options: Options) -> dict[str, Any
         "losses": ", ".join(f"{name} {value:g}" for name, value in recipe.weights.items()),
         "parameters": ", ".join(f"{name} {count:,}" for name, count in plan.parameters.items()),
         "seconds per step": round(plan.seconds_per_step, 3),
-        "hours": round(plan.seconds_per_step * plan.steps / 3600, 2),
+        "hours": round(plan.seconds / 3600, 2),
     }

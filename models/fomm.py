@@ -68,7 +68,7 @@ class Config:
 PRESETS = {
     "paper": Config(),
     "mini": Config(  # for 128 x 128 images
-        num_kp=6,
+        num_kp=10,
         kp_width=16,
         kp_max_width=64,
         kp_blocks=4,

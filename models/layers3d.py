@@ -25,11 +25,13 @@ def volume_grid(depth: int, height: int, width: int, like: Tensor) -> Tensor:
 def gaussian_volumes(points: Tensor, depth: int, height: int, width: int, variance: float) -> Tensor:
     """Unit-height Gaussians around points [B, K, 3] in [-1, 1]: [B, K, D, H, W], products of one along each axis.
 
-    Values below `NEGLIGIBLE` are 0.
+    Where layers are few, the deviation along z is half their distance, so that no point is lost between two. Values
+    below `NEGLIGIBLE` are 0.
     """
+    along_z = max(variance, (1 / (depth - 1)) ** 2) if depth > 1 else variance
     x, y, z = (
-        torch.exp(-0.5 * (_line(size, points) - points[..., axis, None]).square() / variance)
-        for axis, size in enumerate((width, height, depth))
+        torch.exp(-0.5 * (_line(size, points) - points[..., axis, None]).square() / squared)
+        for axis, (size, squared) in enumerate(((width, variance), (height, variance), (depth, along_z)))
     )
     return F.threshold((z[..., :, None] * y[..., None, :])[..., None] * x[..., None, None, :], NEGLIGIBLE, 0.0)
 

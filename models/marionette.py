@@ -71,6 +71,7 @@ class Targets:
     keys: tuple[Tensor, ...]  # of each attention block, [B, K * h * w, c_a]
     values: tuple[Tensor, ...]  # [B, K * h * w, c]
     normalised: tuple[Tensor, ...]  # S-hat_1 .. S-hat_n, each the mean over the K targets, [B, c_j, H / 2^j, W / 2^j]
+    flows: tuple[Tensor, ...]  # f_y of each of the K targets, [B, 2, H / 2, W / 2]; what is learnt of them, not used
 
     def expand(self, count: int) -> Targets:
         """Those of one person (B = 1) for `count` driving frames, without copying."""
@@ -81,7 +82,7 @@ class Targets:
         return self if times == 1 else self._each(lambda tensor: tensor.repeat_interleave(times, dim=0))
 
     def _each(self, change: Any) -> Targets:
-        return Targets(*(tuple(map(change, part)) for part in (self.keys, self.values, self.normalised)))
+        return Targets(*(tuple(map(change, part)) for part in (self.keys, self.values, self.normalised, self.flows)))
 
 
 class Generator(nn.Module):
@@ -113,17 +114,21 @@ class Generator(nn.Module):
         check_images("targets", targets.flatten(0, 1), multiple=self.multiple)
         check_images("target_landmarks", target_landmarks.flatten(0, 1), multiple=self.multiple)
         batch, shots = targets.shape[:2]
-        encoded, warped = self.target_encoder(targets.flatten(0, 1), target_landmarks.flatten(0, 1))
+        encoded, warped, flow = self.target_encoder(targets.flatten(0, 1), target_landmarks.flatten(0, 1))
         keys, values = self.blender.project(encoded, shots)
         means = tuple(s.unflatten(0, (batch, shots)).mean(1) for s in warped)
-        return Targets(tuple(keys), tuple(values), means)
+        return Targets(tuple(keys), tuple(values), means, flow.unflatten(0, (batch, shots)).unbind(1))
 
     def drive(self, driver: Tensor, targets: Targets) -> Tensor:
         """Images [N, 3, H, W] in [0, 1] for rendered landmarks [N, 3, H, W], each of its own of N targets."""
+        return self.drive_with_flows(driver, targets)[0]
+
+    def drive_with_flows(self, driver: Tensor, targets: Targets) -> tuple[Tensor, list[Tensor]]:
+        """The same, and the flows f_u [N, 2, H / 2^j, W / 2^j] of the decoder, the finest (j = 1) last."""
         check_images("driver", driver, multiple=self.multiple)
         blended = self.blender(self.driver_encoder(driver), targets)
-        image: Tensor = self.decoder(blended, targets.normalised)
-        return image
+        found: tuple[Tensor, list[Tensor]] = self.decoder(blended, targets.normalised)
+        return found
 
 
 class DriverEncoder(nn.Module):
@@ -162,8 +167,9 @@ class TargetEncoder(nn.Module):
         )
         self.flow = nn.Conv2d(2 * widths[1], 2, 3, padding=1)
 
-    def forward(self, image: Tensor, rendered: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """Images and rendered landmarks [N, 3, H, W]: z_y [N, c, H / 2^(scales + 1), ...] and the maps S-hat_j."""
+    def forward(self, image: Tensor, rendered: Tensor) -> tuple[Tensor, list[Tensor], Tensor]:
+        """Images and rendered landmarks [N, 3, H, W]: z_y [N, c, H / 2^(scales + 1), ...], the maps S-hat_j, and f_y
+        [N, 2, H / 2, W / 2]."""
         x = self.first(torch.cat([image, rendered], dim=1) * 2 - 1)
         maps = []
         for block in self.down_blocks:
@@ -173,7 +179,7 @@ class TargetEncoder(nn.Module):
         for block, skip in zip(self.up_blocks, reversed(skips), strict=True):
             x = torch.cat([block(x), skip], dim=1)
         flow = self.flow(F.relu(x)).tanh()
-        return encoded, [warp(s, F.adaptive_avg_pool2d(flow, s.shape[2:])) for s in skips]
+        return encoded, [warp(s, F.adaptive_avg_pool2d(flow, s.shape[2:])) for s in skips], flow
 
 
 class Blender(nn.Module):
@@ -249,12 +255,13 @@ class Decoder(nn.Module):
         self.blocks = nn.ModuleList(WarpAlign(widths[j], widths[j - 1]) for j in range(config.scales, 0, -1))
         self.last = nn.Conv2d(widths[0], 3, 3, padding=1)
 
-    def forward(self, z: Tensor, normalised: tuple[Tensor, ...]) -> Tensor:
-        """z_xy [B, c, h, w] and S-hat_1, S-hat_2, ... -> images [B, 3, H, W] in [0, 1]."""
+    def forward(self, z: Tensor, normalised: tuple[Tensor, ...]) -> tuple[Tensor, list[Tensor]]:
+        """z_xy [B, c, h, w] and S-hat_1, S-hat_2, ... -> images [B, 3, H, W] in [0, 1], and the flows f_u."""
+        flows = []
         for block, s in zip(self.blocks, reversed(normalised), strict=True):
-            z = block(z, s)
-        image: Tensor = (self.last(F.relu(z)).tanh() + 1) / 2
-        return image
+            z, flow = block(z, s)
+            flows.append(flow)
+        return (self.last(F.relu(z)).tanh() + 1) / 2, flows
 
 
 class WarpAlign(nn.Module):
@@ -270,11 +277,10 @@ class WarpAlign(nn.Module):
         self.join = nn.Conv2d(2 * in_channels, in_channels, 1)
         self.up = ResUp(in_channels, out_channels, norm=True)
 
-    def forward(self, u: Tensor, normalised: Tensor) -> Tensor:
-        """u and S-hat_j [B, c, h, w] -> [B, c', 2h, 2w]."""
-        flow = self.flow(F.relu(self.norm(u))).tanh()
-        out: Tensor = self.up(self.join(torch.cat([u, warp(normalised, flow)], dim=1)))
-        return out
+    def forward(self, u: Tensor, normalised: Tensor) -> tuple[Tensor, Tensor]:
+        """u and S-hat_j [B, c, h, w] -> [B, c', 2h, 2w], and f_u [B, 2, h, w]."""
+        flow: Tensor = self.flow(F.relu(self.norm(u))).tanh()
+        return self.up(self.join(torch.cat([u, warp(normalised, flow)], dim=1))), flow
 
 
 class Discriminator(nn.Module):

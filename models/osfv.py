@@ -340,7 +340,8 @@ class VolumeGenerator(nn.Module, ABC):
         """w(f_s) as a map [B, C, h, w], occluded: what is left to G is to decode it."""
         deformation, occlusion = motion["deformation"], motion["occlusion_map"]
         if deformation.shape[1:4] != volume.shape[2:]:
-            flow = F.interpolate(deformation.permute(0, 4, 1, 2, 3), size=volume.shape[2:], mode="trilinear")
+            flow, size = deformation.permute(0, 4, 1, 2, 3), volume.shape[2:]
+            flow = F.interpolate(flow, size=size, mode="trilinear", align_corners=self.align_corners)
             deformation = flow.permute(0, 2, 3, 4, 1)
             occlusion = F.interpolate(occlusion, size=volume.shape[3:], mode="bilinear")
         warped = F.grid_sample(volume, deformation.to(volume.dtype), align_corners=self.align_corners)

@@ -13,13 +13,14 @@ from baselines.losses.adversarial import (
     relativistic_generator,
 )
 from baselines.losses.equivariance import RandomWarp, equivariance_jacobian, equivariance_value
-from baselines.losses.keypoints import deformation_prior, head_pose, head_pose_bins, keypoint_prior
+from baselines.losses.keypoints import MEAN_DEPTH, deformation_prior, head_pose, head_pose_bins, keypoint_prior
 from baselines.losses.latent import identity, w_norm
 from baselines.losses.perceptual import perceptual
 from baselines.losses.pixels import pyramid_gradient, pyramid_l1
 from baselines.losses.regions import segmentation, warp
 
 __all__ = [
+    "MEAN_DEPTH",
     "RandomWarp",
     "deformation_prior",
     "equivariance_jacobian",

@@ -1,4 +1,4 @@
-"""Losses on flows [B, 2, H, W], offsets (x, y) in pixels to where is looked, and on their occlusion maps."""
+"""Losses on flows [B, 2, H, W], offsets (x, y) to where is looked, and on their occlusion maps."""
 
 from __future__ import annotations
 
@@ -20,10 +20,24 @@ def occlusion(share: Tensor, warped: Tensor, target: Tensor) -> Tensor:
 def landmark_flow(flow: Tensor, points: Tensor, others: Tensor) -> Tensor:
     """Mean |f(p) - (q - p)| in pixels of landmarks p [B, N, 2] and the same ones q in the image that is looked up.
 
-    Coordinates are pixels of the flow's size, integers at pixel centres. It stands where the authors have a flow
-    network as a teacher; where that sees every pixel, this sees the landmarks alone.
+    Coordinates and offsets are pixels of the flow's size, integers at pixel centres. It stands where the authors have a
+    flow network as a teacher; where that sees every pixel, this sees the landmarks alone.
     """
     height, width = flow.shape[2:]
     reach = torch.tensor([(width - 1) / 2, (height - 1) / 2], dtype=flow.dtype, device=flow.device)
-    found = F.grid_sample(flow, (points / reach - 1)[:, None], padding_mode="border", align_corners=True)
-    return F.l1_loss(found[:, :, 0].mT, others - points)
+    return F.l1_loss(_at(flow, points / reach - 1), others - points)
+
+
+def landmark_flow_of_two(first: Tensor, second: Tensor, points: Tensor, others: Tensor) -> Tensor:
+    """Mean |q - p - f(p) - g(p + f(p))| for two flows f [B, 2, h, w] and g [B, 2, h', w'], one after the other.
+
+    Points p [B, N, 2] and the same ones q in the picture that is looked up in the end, like the offsets, are in [-1, 1]
+    with corners of the picture at the extremes.
+    """
+    between = points + _at(first, points)
+    return F.l1_loss(between + _at(second, between), others)
+
+
+def _at(flow: Tensor, points: Tensor) -> Tensor:
+    """Offsets [B, N, 2] at points in [-1, 1]."""
+    return F.grid_sample(flow, points[:, None], padding_mode="border", align_corners=True)[:, :, 0].mT

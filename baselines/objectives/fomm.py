@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from baselines import losses
-from baselines.initialise import pass_through
+from baselines.initialise import keep_statistics, pass_through
 from baselines.objectives import terms
 from baselines.training.batch import Batch, Networks
 from baselines.training.recipe import Recipe
@@ -16,7 +16,7 @@ from models.fomm import Generator, KeypointDetector
 
 
 def prepare(networks: Networks, recipe: Recipe) -> None:
-    """With `start_as_copy` the generator begins as a copy of the warped source, so that a minute goes into motion."""
+    """With `start_as_copy` the generator begins as a copy of the warped source, so that minutes go into motion."""
     if recipe.settings.get("start_as_copy"):
         pass_through(cast(Generator, networks["generator"]))
 
@@ -26,6 +26,8 @@ def generator_losses(
 ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """Reconstruction and equivariance (eq. 9, 11, 13); with a discriminator also least squares and feature matching."""
     detector, generator = cast(KeypointDetector, networks["kp_detector"]), cast(Generator, networks["generator"])
+    if recipe.settings.get("start_as_copy"):
+        keep_statistics(generator)
     source, driving = batch.source[:, 0], batch.driving[:, 0]
     kp_source, kp_driving = detector(source), detector(driving)
     prediction = generator(source, kp_source=kp_source, kp_driving=kp_driving)["prediction"]

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from baselines import losses
-from baselines.initialise import pass_through_volume
+from baselines.initialise import keep_statistics, pass_through_volume
 from baselines.objectives import terms
 from baselines.training.batch import Batch, Networks
 from baselines.training.recipe import Recipe
@@ -22,7 +22,7 @@ from models.pose import bin_degrees, hopenet_to_camera
 
 
 def prepare(networks: Networks, recipe: Recipe) -> None:
-    """With `start_as_copy` the generator begins as a copy of the warped source, so that a minute goes into motion."""
+    """With `start_as_copy` the generator begins as a copy of the warped source, so that minutes go into motion."""
     if recipe.settings.get("start_as_copy"):
         pass_through_volume(cast(Generator, networks["generator"]))
 
@@ -33,6 +33,8 @@ def generator_losses(
     """Reconstruction (L_P), adversary (L_G), equivariance (L_E), keypoint prior (L_L), head pose (L_H; also by
     bins), deformation (L_Delta), each where the recipe has a weight for it."""
     generator, detector = cast(VolumeGenerator, networks["generator"]), cast(KeypointDetector, networks["kp_detector"])
+    if recipe.settings.get("start_as_copy"):
+        keep_statistics(generator)
     source, driving = batch.source[:, 0], batch.driving[:, 0]
     warp = losses.RandomWarp.sample(len(driving), rng).to(driving.device)
     warped = warp.images(driving, align_corners=generator.align_corners)

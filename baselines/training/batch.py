@@ -18,7 +18,8 @@ class Batch:
     The extras are what `Recipe.needs` names, with K (source) or T (driving) in the place of N:
 
     - landmarks68 [B, N, 68, 2]: iBUG points (x, y) in pixels of R, integers at pixel centres; NaN where no face is
-    - landmarks3d [B, N, 68, 3]: the same points in mm, camera axes (x right, y down, z away); rendered heads only
+    - landmarks3d [B, N, 68, 3]: the same points in mm, camera axes (x right, y down, z away); where no truth is known,
+      those of a mean head turned likewise
     - pose [B, N, 3]: yaw, pitch, roll in degrees
     - mask [B, N, 1, R, R]: the head, in [0, 1]
     """

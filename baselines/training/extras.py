@@ -29,7 +29,8 @@ CLIPS_KEPT = 256
 
 Array = NDArray[Any]
 Maker = Callable[[str, NDArray[np.uint8]], Array]
-"""(name, frames [T, S, S, 3]) -> landmarks68 [T, 68, 2] pixels, pose [T, 3] degrees or mask [T, S, S] in [0, 1]."""
+"""(name, frames [T, S, S, 3]) -> landmarks68 [T, 68, 2] pixels, landmarks3d [T, 68, 3] mm, pose [T, 3] degrees or mask
+[T, S, S] in [0, 1]."""
 
 MIRRORED = np.array(
     [
@@ -105,7 +106,7 @@ class Extras:
             if name == "landmarks68":
                 return np.asarray((known.landmarks2d + 0.5) / known.size, np.float32)
             return np.asarray(known.landmarks3d if name == "landmarks3d" else known.motion.angles, np.float32)
-        if self.open_maker is None or name == "landmarks3d":
+        if self.open_maker is None:
             raise TrainingError(f"the recipe needs {name} of every frame, which is not known of {chosen.path.name}")
         if "maker" not in self._state:
             self._state["maker"] = self.open_maker()

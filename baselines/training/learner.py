@@ -42,10 +42,9 @@ class Learner:
 
     def __post_init__(self) -> None:
         recipe = self.recipe
-        self.optimisers = {"generator": _adam(self._parameters(recipe.parts), recipe.generator)}
+        self.optimisers = {"generator": self._adam(recipe.parts, recipe.generator)}
         if recipe.discriminator is not None:
-            parameters = self._parameters(recipe.discriminators)
-            self.optimisers["discriminator"] = _adam(parameters, recipe.discriminator)
+            self.optimisers["discriminator"] = self._adam(recipe.discriminators, recipe.discriminator)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.precision == "fp16")
         parts = {name: self.networks[name] for name in recipe.parts}
         self.average = (
@@ -60,7 +59,8 @@ class Learner:
         """Learning rates: the recipe's times `factor`."""
         for name, optimiser in self.optimisers.items():
             settings: Optimiser = getattr(self.recipe, name)
-            optimiser.param_groups[0]["lr"] = settings.learning_rate * factor
+            for group in optimiser.param_groups:
+                group["lr"] = settings.learning_rate * group["factor"] * factor
 
     def step(
         self, number: int, batches: Sequence[Batch], stop: bool = False
@@ -107,9 +107,8 @@ class Learner:
     def _agreed(self, told: dict[str, Tensor], stop: bool) -> tuple[dict[str, float], bool]:
         """Losses and gradients averaged over all processes; whether any was asked to stop."""
         values = torch.stack([*told.values(), torch.tensor(float(stop), device=self.device)])
-        gradients = [
-            p.grad for o in self.optimisers.values() for p in o.param_groups[0]["params"] if p.grad is not None
-        ]
+        groups = [group for optimiser in self.optimisers.values() for group in optimiser.param_groups]
+        gradients = [p.grad for group in groups for p in group["params"] if p.grad is not None]
         self.group.average([values, *gradients])
         *losses, stopped = values.tolist()
         named = dict(zip(told, losses, strict=True))
@@ -137,12 +136,15 @@ class Learner:
         for name in names:
             self.networks[name].requires_grad_(not frozen)
 
-    def _parameters(self, names: Iterable[str]) -> list[nn.Parameter]:
-        return [parameter for name in names for parameter in self.networks[name].parameters()]
-
-
-def _adam(parameters: list[nn.Parameter], settings: Optimiser) -> torch.optim.Adam:
-    return torch.optim.Adam(parameters, lr=settings.learning_rate, betas=settings.betas)
+    def _adam(self, parts: Iterable[str], settings: Optimiser) -> torch.optim.Adam:
+        """Adam on networks, a group for each factor of the learning rate."""
+        groups: dict[float, list[nn.Parameter]] = {}
+        for part in parts:
+            for name, parameter in self.networks[part].named_parameters(prefix=part):
+                groups.setdefault(settings.factor(name), []).append(parameter)
+        rate = settings.learning_rate
+        chosen = [{"params": some, "factor": factor, "lr": rate * factor} for factor, some in groups.items()]
+        return torch.optim.Adam(chosen, betas=settings.betas)
 
 
 def _pairs(average: nn.Module, network: nn.Module) -> Iterable[tuple[Tensor, Tensor]]:

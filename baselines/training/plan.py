@@ -9,7 +9,7 @@ from pathlib import Path
 from baselines.training.data import Decoder, find_cache
 from baselines.training.recipe import Recipe
 from baselines.training.rows import Rows, batches
-from baselines.training.setup import Aids, Options, set_up
+from baselines.training.setup import Aids, Options, find_recipe, options_before, set_up
 
 WARM_UP, TIMED = 1, 2  # steps
 
@@ -26,12 +26,22 @@ class Plan:
     parameters: dict[str, int]  # by network that is trained
     seconds_per_step: float
     losses: dict[str, float]  # of the last step that was tried
+    first: Plan | None = None  # of the run that comes before
+
+    @property
+    def seconds(self) -> float:
+        """Of all steps, those of the run before among them."""
+        return self.steps * self.seconds_per_step + (self.first.seconds if self.first else 0)
 
 
 def plan(name: str, dataset_root: Path, cache: Path, options: Options, *, aids: Aids | None = None) -> Plan:
     """Try a few steps of `train`; raises what it raises."""
+    first = None
+    recipe = find_recipe(name, options)
+    if recipe.first and options.start is None:
+        first = plan(name, dataset_root, cache, options_before(recipe, options), aids=aids)
     setup = set_up(name, dataset_root, cache, options, aids or Aids())
-    learner, recipe = setup.learner, setup.recipe
+    learner = setup.learner
     reader = find_cache(setup.clips, cache) or Decoder(setup.clips)
     source = batches(
         Rows(reader, setup.extras, recipe, options.seed),
@@ -60,4 +70,5 @@ def plan(name: str, dataset_root: Path, cache: Path, options: Options, *, aids: 
         parameters={part: sum(p.numel() for p in learner.networks[part].parameters()) for part in parts},
         seconds_per_step=seconds / TIMED,
         losses=losses,
+        first=first,
     )

@@ -24,6 +24,14 @@ class Optimiser:
 
     learning_rate: float
     betas: tuple[float, float] = (0.5, 0.999)
+    factors: Mapping[str, float] = field(
+        default_factory=dict
+    )  # of the rate, by part or "part.module"; the longest counts
+
+    def factor(self, name: str) -> float:
+        """What the rate of a parameter, named "part.module.parameter", is multiplied by."""
+        known = [prefix for prefix in self.factors if f"{name}.".startswith(f"{prefix}.")]
+        return self.factors[max(known, key=len)] if known else 1.0
 
 
 @dataclass(frozen=True)
@@ -38,6 +46,7 @@ class Recipe:
     generator: Optimiser  # of `parts`
     weights: Mapping[str, float]  # of the losses; a loss that has no weight here is not computed
     name: str = ""  # the file's
+    first: str = ""  # recipe whose run comes before this one, which starts from what it leaves
     preset: str = "mini"  # for `models.create`
     switches: Mapping[str, Any] = field(default_factory=dict)  # for `models.create`
     discriminators: tuple[str, ...] = ()  # the networks that are trained on `discriminator_losses`
@@ -54,6 +63,12 @@ class Recipe:
     ema: float = 0.0  # decay of the moving average of weights, which is then what is saved; 0: none
     precision: str = "fp32"  # or bf16, fp16
     settings: Mapping[str, Any] = field(default_factory=dict)  # what else the objective wants to know
+
+    def steps_before(self, steps: int | None) -> int | None:
+        """Steps of the recipe `first` for a run of so many steps instead of this recipe's; None: its own."""
+        if steps is None or not self.steps:
+            return None
+        return max(1, round(read_recipe(self.first).steps * steps / self.steps))
 
     def steps_for(self, clips: int, rows: int) -> int:
         """Optimiser steps of the whole run on so many clips, with so many rows a step."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -81,6 +81,12 @@ def find_recipe(name: str, options: Options) -> Recipe:
             raise TrainingError(f"model {name} has no recipe for preset {options.preset}")
         raise TrainingError(f"model {name} has nothing to train")
     return read_recipe(default)
+
+
+def options_before(recipe: Recipe, options: Options) -> Options:
+    """Options of the run that comes first: its own rows a step; of its steps the share that is asked of the recipe's."""
+    steps = recipe.steps_before(options.steps)
+    return replace(options, recipe=recipe.first, steps=steps, batch=None, accumulate=1)
 
 
 def set_up(name: str, dataset_root: Path, cache: Path, options: Options, aids: Aids) -> Setup:

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +18,13 @@ from baselines.training.errors import Stopped, TrainingError
 from baselines.training.learner import NotFinite
 from baselines.training.log import Log
 from baselines.training.rows import Rows, batches
-from baselines.training.setup import Aids, Options, Setup, set_up, workers_for
+from baselines.training.setup import Aids, Options, Setup, find_recipe, options_before, set_up, workers_for
 from baselines.training.state import STATE, Progress, last_good, restore, store
 from baselines.training.strip import write_strip
 
 REPORT = "training.json"
 SAMPLES = "samples"
+FIRST = "first"
 
 OnStep = Callable[[int, int, dict[str, float]], None]
 
@@ -47,13 +48,20 @@ def train(
     """Train model `name` on a curated dataset, all but its test split; gives the path of OUT/checkpoint.safetensors.
 
     OUT also gets state.pt (to go on with), train.jsonl, training.json (what it took) and samples/. With
-    `options.resume` an unfinished run in `out` goes on; without it, `out` must hold no run.
+    `options.resume` an unfinished run in `out` goes on; without it, `out` must hold no run. Where the recipe names one
+    that comes first, training starts from what that leaves in OUT/first, unless `options.start` names other weights.
     `on_step(step, steps, losses)` is called after every step. Raises `TrainingError`, or its `Stopped` after a SIGTERM.
     """
     options, aids = options or Options(), aids or Aids()
     if not options.resume and (out / STATE).exists():
         raise TrainingError(f"{out} holds an earlier run: go on with --resume, or name another folder")
     cache = options.cache or out / "cache"
+    recipe = find_recipe(name, options)
+    if recipe.first and options.start is None:
+        if not (out / FIRST / CHECKPOINT).is_file():
+            before = replace(options_before(recipe, options), cache=cache, resume=True)
+            train(name, dataset_root, out / FIRST, before, aids=aids, on_step=on_step)
+        options = replace(options, start=out / FIRST)
     setup = set_up(name, dataset_root, cache, options, aids)
     learner, run = setup.learner, _identity(setup, options)
     progress = restore(out, run, learner) if options.resume else Progress()

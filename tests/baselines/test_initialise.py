@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 
 import models
-from baselines.initialise import pass_through, pass_through_volume
+from baselines.initialise import keep_statistics, pass_through, pass_through_alignment, pass_through_volume
 
 
 def make(**switches):
@@ -55,6 +55,7 @@ def test_a_generator_of_volumes_starts_as_a_copy_of_its_source():
     with torch.no_grad():
         motion = generator.dense_motion_network(volume, keypoints, keypoints)
         motion["deformation"] = motion["deformation"] - shift
+        motion["deformation"][:, [0, 1, 3]] += 0.3 * torch.rand(3, 1, 1, 3)  # the middle layer is what is seen
         prediction = generator.decode(generator.warped(volume, motion))
         line = torch.linspace(-1, 1, 128)
         moved = torch.stack(torch.meshgrid(line - 0.5, line, indexing="xy"), dim=-1).expand(8, -1, -1, -1)
@@ -68,3 +69,39 @@ def test_a_generator_of_volumes_starts_as_a_copy_of_its_source():
 def test_a_volume_that_cannot_carry_the_colours_is_refused():
     with pytest.raises(ValueError, match="at least 12 channels, got 8"):
         pass_through_volume(volume_generator(volume_channels=8))
+
+
+def smooth_noise(count, side):
+    coarse = torch.rand(count, 3, 8, 8, generator=torch.Generator().manual_seed(3))
+    return 0.2 + 0.6 * F.interpolate(coarse, size=side, mode="bicubic").clamp(0, 1)
+
+
+def test_with_statistics_kept_colours_stay_what_they_are():
+    """Also of a picture that is darker than others, which its own statistics would brighten."""
+    dark = 0.5 * smooth_noise(2, 128)
+    still = torch.zeros(2, 20, 3)
+    generator = volume_generator()
+    pass_through_volume(generator)
+    inner = (..., slice(8, -8), slice(8, -8))
+    with torch.no_grad():
+        by_batch = generator(dark, kp_driving=still, kp_source=still)["prediction"]
+        keep_statistics(generator)
+        kept = generator(dark, kp_driving=still, kp_source=still)["prediction"]
+    assert (kept - dark)[inner].abs().mean() < 0.03
+    assert (by_batch - dark)[inner].abs().mean() > 0.1
+    assert generator.dense_motion_network.norm.training
+    assert not generator.first.norm.training
+
+
+def test_a_generator_of_alignments_starts_as_the_mean_of_its_targets():
+    torch.manual_seed(0)
+    generator = models.create("marionette", "mini")["generator"]
+    pass_through_alignment(generator)
+    targets = smooth_noise(4, 64).view(2, 2, 3, 64, 64)
+    landmarks, driver = torch.rand(2, 2, 3, 64, 64), torch.rand(2, 3, 64, 64)
+    with torch.no_grad():
+        found = generator.encode_targets(targets, landmarks)
+        prediction, flows = generator.drive_with_flows(driver, found)
+    assert all((flow == 0).all() for flow in (*flows, *found.flows))
+    inner = (..., slice(4, -4), slice(4, -4))
+    assert (prediction - targets.mean(1))[inner].abs().mean() < 0.02

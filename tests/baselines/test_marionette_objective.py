@@ -96,7 +96,7 @@ def test_without_a_discriminator_none_is_asked(networks, batch):
     losses, _ = objective.generator_losses(
         {"generator": networks["generator"]}, batch, read_recipe("marionette-mini"), torch.Generator()
     )
-    assert set(losses) == {"pixels", "gradients"}
+    assert set(losses) == {"pixels", "gradients", "landmark_flow"}
 
 
 def test_the_papers_weights_stand_in_its_recipe():

@@ -225,7 +225,7 @@ def test_what_does_not_fit_is_told_by_its_keys_and_by_what_it_is(tmp_path, monke
         read(tmp_path / "wrong.pth", "fomm", verify=False)
     assert re.search(
         r"wrong\.pth does not fit fomm \(the nearest of 2 layouts\): 1 missing: generator\.final\.weight; "
-        r"1 unexpected: generator\.new; 1 of another shape: kp_detector\.kp\.bias \(\[99\], expected \[6\]\)$",
+        r"1 unexpected: generator\.new; 1 of another shape: kp_detector\.kp\.bias \(\[99\], expected \[10\]\)$",
         str(error.value),
     )
     with pytest.raises(BadCheckpoint, match=r"no network 'identity_embedder', .*; it is a checkpoint of fomm \(fomm\)"):

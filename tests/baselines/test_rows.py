@@ -148,7 +148,7 @@ def test_an_evaluator_says_what_no_truth_says_and_frames_without_a_face_are_left
 
 
 def test_what_is_not_known_is_said(dataset, tmp_path):
-    source = rows(dataset, tmp_path, recipe(needs=("landmarks3d",)), Maker)
+    source = rows(dataset, tmp_path, recipe(needs=("landmarks3d",)))
     with pytest.raises(TrainingError, match="needs landmarks3d of every frame, which is not known of clip"):
         source[(1, 0)]
     with pytest.raises(TrainingError, match="needs: 'colour' is not among landmarks68"):

@@ -1,18 +1,17 @@
 """Training that starts from weights: the networks they hold are taken, others begin anew."""
 
 import hashlib
+import json
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
 
 import models
 from baselines.checkpoint import BadCheckpoint, MissingCheckpoint, save
-from baselines.objectives import head_pose
-from baselines.training import Options, TrainingError, train
-from baselines.training.batch import Batch
-from baselines.training.recipe import read_recipe
+from baselines.training import Options, TrainingError, plan, train
 from baselines.training.setup import Aids, set_up
 from tests.baselines.osfv_tiny import TINY
 
@@ -69,22 +68,55 @@ def test_weights_that_cannot_be_a_start_are_named(dataset, tmp_path, recipe):
     assert not (tmp_path / "out").exists()
 
 
-def test_head_poses_are_learnt_alone():
-    torch.manual_seed(0)
-    networks = {"he_estimator": models.create("osfv", "mini", **TINY)["he_estimator"]}
-    side = torch.linspace(-1, 1, 32)
-    poses = torch.tensor([[-30.0, 0, 0], [30.0, 0, 0], [-30.0, 10, 0], [30.0, -10, 5]])
-    frames = torch.stack([(side * yaw / 60 + 0.5).expand(3, 32, 32) for yaw in poses[:, 0]])[:, None]
-    batch = Batch(frames, frames, {"pose": poses[:, None]}, {"pose": poses[:, None]})
-    recipe = read_recipe("osfv-pose-mini")
-    optimiser = torch.optim.Adam(networks["he_estimator"].parameters(), lr=3e-3)
+@pytest.fixture
+def after(recipe):
+    """A recipe of which another comes first."""
+    before, path = recipe.with_name("before.toml"), recipe.with_name("after.toml")
+    before.write_text(
+        'extends = "tiny"\nobjective = "keypoints"\nparts = ["kp_detector"]\nneeds = ["landmarks68"]\nsteps = 4\n'
+        "[weights]\nlandmarks = 10\n[settings]\nlandmarks = [8, 36, 45]\n"
+    )
+    path.write_text(f'extends = "tiny"\nfirst = "{before}"\nsteps = 2\n')
+    return path
+
+
+def one_face():
+    return lambda name, frames: np.full((len(frames), 68, 2), 20.0, np.float32)
+
+
+def test_a_recipe_may_name_one_that_comes_first(dataset, tmp_path, after):
     seen = []
-    for _ in range(50):
-        found, outputs = head_pose.generator_losses(networks, batch, recipe, torch.Generator())
-        optimiser.zero_grad()
-        sum(found.values()).backward()
-        optimiser.step()
-        seen.append(float(found["head_pose"].detach()))
-    assert outputs == {}
-    assert set(found) == set(recipe.weights)
-    assert seen[-1] < 0.5 * seen[0]
+    aids = Aids(open_maker=one_face)
+    options = Options(recipe=after, batch=2)
+    train(
+        "fomm", dataset, tmp_path / "out", options, aids=aids, on_step=lambda step, steps, _: seen.append((step, steps))
+    )
+    assert seen == [(1, 4), (2, 4), (3, 4), (4, 4), (1, 2), (2, 2)]
+    told = json.loads((tmp_path / "out" / "training.json").read_text())
+    first = tmp_path / "out" / "first" / "checkpoint.safetensors"
+    assert told["start"] == hashlib.sha256(first.read_bytes()).hexdigest()
+    assert json.loads((first.parent / "training.json").read_text())["recipe"] == "before"
+    twice = plan("fomm", dataset, tmp_path / "cache", replace(options, steps=1), aids=aids)
+    assert twice.first.steps == 2  # as many as of the recipe's own
+    assert twice.seconds == pytest.approx(2 * twice.first.seconds_per_step + twice.seconds_per_step)
+    given = plan("fomm", dataset, tmp_path / "cache", replace(options, start=first), aids=aids)
+    assert given.first is None
+
+
+def test_a_run_that_was_killed_before_or_between_goes_on_to_the_same_bits(dataset, tmp_path, after):
+    options = Options(recipe=after, batch=2, save_every=1)
+    aids = Aids(open_maker=one_face)
+    whole = train("fomm", dataset, tmp_path / "whole", options, aids=aids)
+    steps = []
+
+    def kill(step, steps_of_run, _):
+        steps.append(step)
+        if len(steps) in (3, 6):  # in the first run; then in the one after it
+            raise KeyboardInterrupt
+
+    out = tmp_path / "killed"
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            train("fomm", dataset, out, replace(options, resume=True), aids=aids, on_step=kill)
+    again = train("fomm", dataset, out, replace(options, resume=True), aids=aids, on_step=kill)
+    assert again.read_bytes() == whole.read_bytes()

@@ -1,6 +1,7 @@
 """`bench train`: what it takes from this package, what it says, and how it ends."""
 
 import errno
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -87,7 +88,7 @@ def test_a_dry_run_tells_what_would_be_done_and_writes_nothing(command, tmp_path
     lines = dict(line.split(": ", 1) for line in told.stdout.splitlines())
     assert lines["recipe"] == "tiny"
     assert "2 clips, 20 frames" in lines["dataset"]
-    assert lines["steps"] == "1000"
+    assert lines["steps"] == "2500"
     assert float(lines["seconds per step"]) > 0
     assert "generator" in lines["parameters"]
     assert not (tmp_path / "o").exists()
@@ -121,3 +122,18 @@ def test_extras_come_from_the_builtin_evaluators():
     make = open_maker()
     assert make("landmarks68", frames).shape == (2, 68, 2)
     assert np.isnan(make("mask", frames)).all()  # nobody is there
+    assert np.isnan(make("landmarks3d", frames)).all()
+    assert make("landmarks3d", frames).shape == (2, 68, 3)
+
+
+def test_a_mean_head_is_turned_as_rendered_heads_are():
+    from bench.training import mean_head
+    from curate.synth.geometry import landmarks3d
+    from curate.synth.parameters import EXPRESSION, Motion, sample_identity
+
+    mean = replace(sample_identity(0, 0), coefficients=np.zeros_like(sample_identity(0, 0).coefficients))
+    angles = np.array([[0, 0, 0], [30, 0, 0], [0, -15, 0], [-20, 10, 12]], np.float32)
+    rest = np.zeros((4, len(EXPRESSION)), np.float32)
+    rendered = landmarks3d(mean, Motion(rest, angles, np.zeros((4, 3), np.float32), 1.0))
+    wanted = rendered - rendered.mean(1, keepdims=True)
+    assert np.abs(mean_head(angles) - wanted).max() < 0.5  # mm

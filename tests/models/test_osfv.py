@@ -96,9 +96,16 @@ def test_dense_motion_is_the_sum_of_masked_motions(make):
 
 def test_gaussians_are_those_of_distances():
     points = torch.rand(2, 3, 3) * 2 - 1
-    found = gaussian_volumes(points, 4, 6, 8, HEATMAP_VARIANCE)
-    squared = (volume_grid(4, 6, 8, points) - points[:, :, None, None, None]).square().sum(-1)
+    found = gaussian_volumes(points, 11, 6, 8, HEATMAP_VARIANCE)
+    squared = (volume_grid(11, 6, 8, points) - points[:, :, None, None, None]).square().sum(-1)
     torch.testing.assert_close(found, torch.exp(-0.5 * squared / 0.01), atol=1e-6, rtol=0)
+
+
+def test_no_point_is_lost_between_few_layers():
+    points = torch.tensor([[[0.0, 0.0, z] for z in torch.linspace(-1, 1, 13).tolist()]])
+    for depth in (2, 4, 8, 16):
+        highest = gaussian_volumes(points, depth, 5, 5, HEATMAP_VARIANCE)[0].amax((1, 2, 3))
+        assert highest.min() > 0.6, depth
 
 
 def test_a_grid_runs_from_corner_to_corner_and_lies_at_zero_if_flat():
