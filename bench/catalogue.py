@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from bench import datasets, metrics, registry, tasks
+from bench.protocols import of_task
 from curate.errors import unknown
 
 
@@ -30,7 +31,7 @@ def facts(name: str) -> dict[str, Any]:
             references[f"{aspect} compared with"] = reference.meaning
             if reference.otherwise:
                 references[f"{aspect}, where no truth is known"] = reference.otherwise.meaning
-        about = {"task": task.protocol, "description": task.description, "size": task.size}
+        about = {"task": of_task(task).id, "description": task.description, "size": task.size}
         return about | {"frames per clip, at most": task.frames_per_clip} | references
     if metric := all_metrics.get(name):
         about = {"metric": metric.id, "description": metric.description, "unit": metric.unit or "none"}
@@ -86,7 +87,7 @@ def _models() -> list[dict[str, Any]]:
 
 
 def _tasks() -> list[dict[str, Any]]:
-    return [{"task": task.protocol, "description": task.description} for task in tasks.available().values()]
+    return [{"task": of_task(task).id, "description": task.description} for task in tasks.available().values()]
 
 
 def _metrics() -> list[dict[str, Any]]:

@@ -185,7 +185,7 @@ def of_task(task: Task) -> Protocol:
         size=task.size,
         frames_per_clip=task.frames_per_clip,
         shots=task.shots,
-        failed_frames="drop",
+        failed_frames="penalise",
     )
     return Protocol(file, Path(), task.protocol)
 

@@ -2,13 +2,13 @@
 
 Rows of one family (a coder at several settings) make a curve. Rates at equal quality are compared clip by clip, so
 that their mean has an interval by persons; where a clip's curves have no common quality its value is missing, with
-the reason. Each record holds the curves of all families: the means over all clips, one point per row.
+the reason. Each record holds the curves of all families, one point a row: the means over the clips that every row made.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -51,11 +51,14 @@ def conclude(task: Task, rows: Sequence[Row]) -> None:
             for metric in row.metrics:
                 if metric.told and metric.kinds:
                     row.samples.append(_compared(row, metric, told, anchor, own, point))
+    coding = [row for members in families.values() for row in members]
+    lost = {told.pair.id for row in coding for told in row.told.values() if told.lost}
     curves = {
-        family: [{"row": row.model.spec.name, **_means(row)} for row in members] for family, members in families.items()
+        family: [{"row": row.model.spec.name, **_means(row, lost)} for row in members]
+        for family, members in families.items()
     }
     for row in rows:
-        row.stated[STATED] = {"anchor": ANCHOR, "quality": _quality(row), "curves": curves}
+        row.stated[STATED] = {"anchor": ANCHOR, "quality": _quality(row), "curves": curves, "left_out": sorted(lost)}
 
 
 def _rates(row: Row, metric: Metric, told: Told, pixels: int) -> Iterable[Sample]:
@@ -119,7 +122,9 @@ def _compared(
     return Sample(*where, float(value), n=n)
 
 
-def _means(row: Row) -> dict[str, Any]:
-    """Mean of every metric of the row, by name, as the leaderboard computes it; None where there is no value."""
-    table = pa.Table.from_pylist([vars(sample) for sample in row.samples], schema=SAMPLES_SCHEMA)
+def _means(row: Row, lost: Collection[str]) -> dict[str, Any]:
+    """Mean of every metric of the row but for the pairs that are `lost`, by name, as the leaderboard computes it; None
+    where there is no value."""
+    kept = [vars(sample) for sample in row.samples if sample.pair_id not in lost]
+    table = pa.Table.from_pylist(kept, schema=SAMPLES_SCHEMA)
     return {score.metric: score.mean for score in aggregate(table)}

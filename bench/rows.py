@@ -17,7 +17,7 @@ from bench.features import Features
 from bench.metrics.base import HEARD, Aspect, Metric
 from bench.pair_reader import PairView, seen_with
 from bench.run_folder import Preview
-from bench.scoring import Look, MeanScore, Outcome, SetScore, score, score_clip, score_pixels
+from bench.scoring import Look, MeanScore, Outcome, SetScore, score, score_clip, score_pixels, without_face
 from bench.sound import NO_SOUND
 from bench.stills import WorstFrames
 from bench.tasks.base import Pair, Reference
@@ -117,8 +117,12 @@ class Row:
             reference = view.reference(self._reference(metric).frames)
             if metric.of_clip:
                 outcome = score_clip(metric, output, reference)
+                # a clip that has a value speaks of the frames that both sides show; the others are counted one by one
+                faceless = without_face(metric, output, reference) if outcome[1] == "ok" else {}
                 clip, person, name = pair.driving.clip_id, pair.source.person, self.name_of(metric)
-                self.samples.append(Sample(pair.id, clip, person, None, name, *outcome, n=len(view.indices)))
+                rest = len(view.indices) - len(faceless)
+                self.samples.append(Sample(pair.id, clip, person, None, name, *outcome, n=rest))
+                self._add(pair, metric, {view.indices[i]: why for i, why in faceless.items()})
                 continue
             if metric.id in self._sets:
                 of_places = self._sets[metric.id].add(output, reference)
@@ -185,6 +189,7 @@ class Row:
                 evaluators=self._networks(metric),
                 reference=(metric.against or self._asked[metric.aspect].frames) or "",
                 penalty=worst.get(self.name_of(metric)) if metric.worst is None else metric.worst,
+                penalty_from="source-copy" if metric.worst is None and self.name_of(metric) in worst else "",
             )
             for metric in self.metrics
         )

@@ -87,6 +87,11 @@ def score_clip(metric: Metric, pred: Look, target: Look) -> Outcome:
     return (value, "ok", None) if math.isfinite(value) else (None, "failed", f"the value is {value}")
 
 
+def without_face(metric: Metric, pred: Look, target: Look) -> dict[int, Outcome]:
+    """The outcomes of the frames that `score_clip` leaves out, by place."""
+    return _split(metric, pred, target)[1]
+
+
 def score_pixels(metrics: Sequence[Metric], pred: Look, target: Look) -> dict[str, list[Outcome]]:
     """`score` of metrics of pixels alone, by id: frames are made tensors once for all of them."""
     found: dict[str, list[Outcome]] = {metric.id: [] for metric in metrics}

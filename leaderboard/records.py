@@ -58,6 +58,7 @@ class MetricInfo(_Strict):
     evaluators: tuple[str, ...] = ()  # names of the networks it used, keys of RunRecord.evaluators
     reference: str = ""  # what models are compared with: "driving", "source", "truth"; "": nothing, or not recorded
     penalty: float | None = None  # what a failed frame counts as where failures are penalised; None: no such value
+    penalty_from: Literal["", "source-copy"] = ""  # "": it is of the definition; else this row's worst value
 
 
 class EvaluatorInfo(_Strict):
@@ -166,9 +167,11 @@ class RunRecord(_Strict):
         """What to cite beside a value: metric, networks, reference, size, pairs, protocol and dataset.
 
         Two values may stand in one ranked column only if their signatures are equal. Where failures are penalised, that
-        and the penalty are part of it.
+        and the penalty are part of it; of a penalty that a row gave it says which row, for that follows from the rest
+        up to rounding, which differs between machines.
         """
         used = [self.evaluators[key] for key in metric.evaluators]
+        failed = metric.penalty_from or _short(metric.penalty)
         networks = "+".join(f"{network.name}@{network.sha256[:8]}" for network in used)
         return "|".join(
             [
@@ -179,7 +182,7 @@ class RunRecord(_Strict):
                 f"pairs:{self.protocol.n_pairs}@{self.protocol.pair_list_sha256[:8]}",
                 f"frames:{self.protocol.frames_per_clip}",
                 *([f"shots:{self.protocol.shots}"] if self.protocol.shots != 1 else []),
-                *([f"failed:{_short(metric.penalty)}"] if self.protocol.failed_frames == "penalise" else []),
+                *([f"failed:{failed}"] if self.protocol.failed_frames == "penalise" else []),
                 self.protocol.id,
                 f"{self.dataset.name}@{self.dataset.fingerprint[:8]}",
             ]

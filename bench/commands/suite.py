@@ -29,6 +29,7 @@ def suite(context: click.Context, /, dry_run: bool, as_json: bool, out: Path, **
 
     What was measured before is used again, so a suite that was killed goes on.
     """
+    from bench.protocols import of_task
     from bench.suite import SuiteRequest, entries, run_suite
     from leaderboard.export import nested
     from leaderboard.text import print_board
@@ -36,7 +37,7 @@ def suite(context: click.Context, /, dry_run: bool, as_json: bool, out: Path, **
     request = SuiteRequest(out=str(out), **options)
     if dry_run:
         told = [
-            {"task": entry.task.protocol, "models": ", ".join(entry.models), "left out": _reasons(entry.left_out)}
+            {"task": of_task(entry.task).id, "models": ", ".join(entry.models), "left out": _reasons(entry.left_out)}
             for entry in entries(request)
         ]
         if as_json:

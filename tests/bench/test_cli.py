@@ -32,7 +32,7 @@ def test_run_prints_table_footnotes_signatures_and_folders(dataset, suite, outsi
     result = run(dataset, tmp_path)
     assert result.exit_code == 0
     lines = result.stdout.splitlines()
-    assert lines[0].startswith("same-id@1 on tiny@")
+    assert lines[0].startswith("same-id@2 on tiny@")
     assert [line.split()[0] for line in lines[3:] if line and line.startswith(("shifter", "("))][:5] == [
         "(truth)",
         "(truth-reencoded)",
@@ -64,7 +64,7 @@ def test_failed_pairs_are_named_and_give_exit_code_1(dataset, suite, outside, tm
     failed = [line for line in result.stderr.splitlines() if line.startswith("failed: ")]
     assert failed
     assert all("shifter" in line and "raised KeyError" in line for line in failed)
-    assert "cross-id@1" in result.stdout
+    assert "cross-id@2" in result.stdout
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ def test_lists_name_what_exists_and_what_is_installed(kind, suite, outside, monk
     names = {value for row in rows for value in list(row.values())[:2]}
     expected = {
         "models": {"fomm", "truth", "source-copy", "shifter"},
-        "tasks": {"same-id@1", "cross-id@1", "first-drives-all@3"},
+        "tasks": {"same-id@2", "cross-id@2", "first-drives-all@3"},
         "metrics": {"l1", "psnr", "ssim", "lp", "akd", "prmse", "aucon", "csim", "fd", "darkest"},
         "evaluators": {"builtin", "open", "detector", "landmarks", "identity", "pose", "expression", "frechet"},
     }[kind]
@@ -151,7 +151,7 @@ def test_list_datasets_names_those_that_are_rendered_and_folders_with_a_manifest
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("cross-id", "task: cross-id@1"),
+        ("cross-id", "task: cross-id@2"),
         (
             "cross-id",
             "pixels, where no truth is known: no ground truth: nobody filmed this source making these motions",

@@ -192,6 +192,12 @@ def test_a_coder_that_fails_on_one_clip_costs_only_that(suite, tmp_path, monkeyp
     assert set(samples.query("clip_id == 'clip0'").status) == {"failed"}
     assert len(samples.query("clip_id == 'clip0' and metric == 'bytes-per-frame'")) == FRAMES
     assert set(samples.query("clip_id == 'clip1' and metric == 'bytes-per-frame'").status) == {"ok"}
+    stated = rows["h265-crf34"][0].arguments[STATED]
+    assert stated["left_out"] == ["clip0--clip0"]
+    for point in (point for curve in stated["curves"].values() for point in curve):
+        of_row = rows[point["row"]][1].query("clip_id == 'clip1' and metric == 'bytes-per-frame'")
+        assert point["bytes-per-frame"] == pytest.approx(of_row.value.mean())
+    assert rows["h264-crf34"][0].protocol.failed_frames == "penalise"
     other = rows["h265-crf34"][1].query("metric == 'bd-rate-h264-lp-open'").set_index("clip_id")
     assert other.error["clip0"].startswith("2 settings")  # of H.264 on that clip
     assert not any(str(error).startswith("2 settings") for error in [other.error["clip1"]])

@@ -4,9 +4,12 @@ import math
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import bench
 from bench.evaluators.suite import OPTIONAL
+from bench.score import ScoreRequest, score
+from curate import video
 from leaderboard.records import read_record
 
 from .conftest import FRAMES
@@ -47,6 +50,26 @@ def test_a_face_that_is_missed_has_a_rate(dataset, suite, outside, tmp_path):
     folder = bench.run("same-id", "shifter", dataset, checkpoint="faceless", variants=True, out=tmp_path)[0]
     assert scores(folder)["miss-rate-open"].mean == 1
     assert scores(folder)["miss-rate-open"].n_ok == 3 * FRAMES
+
+
+def test_a_clips_value_does_not_speak_of_frames_that_lost_their_face(dataset, suite, tmp_path):
+    """Of a clip in whose output a face is lost once, that frame is failed, and the others have the value."""
+    suite.missing = dict.fromkeys({"mask", *OPTIONAL}, "no such file")
+    made = tmp_path / "made"
+    for i in range(3):
+        frames = video.read_frames(dataset / "clips" / f"clip{i}.mp4", range(FRAMES)).copy()
+        if i == 1:
+            frames[2] = 60
+        (made / f"clip{i}--clip{i}").mkdir(parents=True)
+        for step, frame in enumerate(frames):
+            Image.fromarray(frame).save(made / f"clip{i}--clip{i}" / f"{step}.png")
+    asked = ScoreRequest(str(made), "same-id", "theirs", str(dataset), variants=True, out=str(tmp_path / "runs"))
+    folder = score(asked)[1][0].folder
+    rows = samples(folder).query("metric == 'lip-dynamics-68-open' and pair_id == 'clip1--clip1'")
+    assert [(row.status, row.n) for row in rows.sort_values("n").itertuples()] == [("failed", 1), ("ok", FRAMES - 1)]
+    assert rows.query("status == 'failed'").frame.item() == 2
+    assert scores(folder)["lip-dynamics-68-open"].n_failed == 1
+    assert scores(folder)["lip-dynamics-68-open"].n_attempted == 3 * FRAMES
 
 
 def test_scores_of_clips_are_1_for_the_truth(dataset, suite, tmp_path):

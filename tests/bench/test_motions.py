@@ -94,7 +94,7 @@ def test_redirection_asks_for_every_angle_and_keeps_its_grid(heads, suite, turne
     assert len(turner.asked) == 2
     np.testing.assert_array_equal(turner.asked[0].numpy(), np.array(GRID, np.float32))
     record = read_record(results[0].folder)
-    assert record.protocol.id == "redirection@1"
+    assert record.protocol.id == "redirection@2"
     grid = np.asarray(Image.open(results[0].folder / record.previews[0].grid))
     assert grid.shape == (28 + 2 * 96 * 5, 28 + 96 * 7, 3)  # the truth above what was made, for each pitch
     table = pd.read_parquet(results[0].folder / "samples.parquet")

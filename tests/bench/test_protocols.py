@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import bench
-from bench import pair_lists, protocols, tasks
+from bench import metrics, pair_lists, protocols, tasks
 from bench.cli import main
 from bench.pair_lists import Listed
 from bench.plan import settle_task
@@ -52,7 +52,14 @@ def test_what_ships_is_what_was_pinned(name):
 def test_our_protocols_are_the_tasks_as_they_are(name):
     task = tasks.get(name)
     protocol, same = settle_task(name, None, None, None)
-    assert (protocol.id, same) == (task.protocol, task)
+    assert protocol.file.protocol == name
+    versions = [one.file.version for one in protocols.shipped().values() if one.file.protocol == name]
+    assert protocol.file.version == max(versions)
+    assert protocol.file.failed_frames == "penalise"
+    assert replace(same, parameters=task.parameters) == task
+    added = {key: value for key, value in same.parameters.items() if key not in task.parameters}
+    used = [metric for metric in metrics.available().values() if metric.aspect in task.references]
+    assert [metric.under(added).id for metric in used] == [metric.id for metric in used]  # the usual thresholds
     assert set(protocol.file.lists) == set(dataset_names())
     for dataset, named in protocol.file.lists.items():
         clips = [
@@ -67,10 +74,10 @@ def test_our_protocols_are_the_tasks_as_they_are(name):
 
 
 def test_a_change_without_a_new_version_is_found(tmp_path):
-    for path in protocols.SHIPPED.glob("cross-id@1.toml"):
+    for path in protocols.SHIPPED.glob("cross-id@2.toml"):
         text = path.read_text()
     shutil.copytree(protocols.SHIPPED / "pairs", tmp_path / "pairs")
-    for old, new in (("size = 256", "size = 128"), ("shots = 1", "shots = 2"), ('"drop"', '"penalise"')):
+    for old, new in (("size = 256", "size = 128"), ("shots = 1", "shots = 2"), ('"penalise"', '"drop"')):
         (tmp_path / "other.toml").write_text(text.replace(old, new))
         assert "raise its version" in protocols.verify(protocols.get(str(tmp_path / "other.toml")))
     (tmp_path / "other.toml").write_text(text)
@@ -343,7 +350,7 @@ def test_frames_of_a_pair_decide_what_is_compared(dataset, suite, outside, tmp_p
     (tmp_path / "p.csv").write_text("source,driving,source_at,driving_at\nclip0,clip1,2,1 3\nclip0,clip1,1,1 3\n")
     from curate.files import sha256_file
 
-    text = (protocols.SHIPPED / "cross-id@1.toml").read_text().split("[lists")[0].replace("definition_sha256", "#")
+    text = (protocols.SHIPPED / "cross-id@2.toml").read_text().split("[lists")[0].replace("definition_sha256", "#")
     text += f'[pairs]\nfile = "p.csv"\nsha256 = "{sha256_file(tmp_path / "p.csv")}"\n'
     (tmp_path / "p.toml").write_text(text)
     folder = bench.run("cross-id", "source-copy", dataset, protocol=tmp_path / "p.toml", out=tmp_path / "runs")[0]
@@ -363,11 +370,11 @@ def test_pair_lists_hash_as_before_where_no_frames_are_named():
 
 def test_protocols_are_listed_and_shown_with_their_gaps(dataset, suite, tmp_path):
     rows = {row["protocol"]: row for row in json.loads(command("protocols", "list", "--json").stdout)}
-    assert rows.keys() >= {"cross-id@1", "fomm-vox@1", "osfv-same@1", "liveportrait-cross@1", "marionette-same-8shot@1"}
+    assert rows.keys() >= {"cross-id@2", "fomm-vox@1", "osfv-same@1", "liveportrait-cross@1", "marionette-same-8shot@1"}
     assert rows["liveportrait-same@1"]["gaps"] > 0
     shown = command("protocols", "show", "liveportrait-same").stdout
     assert "gaps: no evaluation code is published" in shown
     wrong = command("run", "--task", "same-id", "--model", "truth", "--protocol", "cross-id", "--dataset", dataset)
     assert wrong.exit_code == 2
-    assert "protocol cross-id@1 is of the task cross-id" in wrong.stderr
-    assert "did you mean cross-id@1" in command("protocols", "show", "cross-id@7").stderr
+    assert "protocol cross-id@2 is of the task cross-id" in wrong.stderr
+    assert "did you mean cross-id@" in command("protocols", "show", "cross-id@7").stderr

@@ -134,7 +134,7 @@ def test_the_record_says_how_it_came_about(dataset, suite, outside, tmp_path):
     assert folder.name.split("-")[0].endswith("Z")
     assert "-cross-id-shifter-" in folder.name
     assert record.protocol.model_dump(exclude={"pair_list_sha256"}) == {
-        "id": "cross-id@1",
+        "id": "cross-id@2",
         "task": "cross-id",
         "n_pairs": 2,
         "size": 256,
@@ -142,7 +142,7 @@ def test_the_record_says_how_it_came_about(dataset, suite, outside, tmp_path):
         "limit": 2,
         "split": None,
         "shots": 1,
-        "failed_frames": "drop",
+        "failed_frames": "penalise",
     }
     assert record.dataset.n_clips == 3
     assert record.model.name == "shifter"

@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -101,9 +102,38 @@ def test_what_is_missing_is_failed_and_never_left_out(dataset, suite, made, tmp_
     assert f"{PAIRS[2]}: there is no prediction of this frame" in result.stderr
     (folder,) = [f for f in (tmp_path / "runs").iterdir() if "theirs" in f.name]
     (cell,) = [row.cells[0] for row in board([folder]).ranked]
-    assert (cell.n_attempted, cell.n_failed, cell.mean) == (3 * FRAMES, FRAMES + 1, 0)
-    assert cell.penalised == pytest.approx((FRAMES + 1) / (3 * FRAMES))
+    assert (cell.n_attempted, cell.n_failed, cell.dropped) == (3 * FRAMES, FRAMES + 1, 0)
+    assert cell.mean == cell.penalised == pytest.approx((FRAMES + 1) / (3 * FRAMES))
     assert "theirs" in result.stdout
+
+
+def test_nobody_gains_by_leaving_out_what_is_hard(dataset, suite, tmp_path):
+    """Two people's frames are alike but for those that are worst, which one of them does not give."""
+    for name, given in (("honest", FRAMES), ("picky", FRAMES - 1)):
+        for i in range(3):
+            (tmp_path / name / PAIRS[i]).mkdir(parents=True)
+            for step, frame in enumerate(frames_of(dataset, i)[:given]):
+                worse = frame.astype(int) + np.array((0, 0, 20 * (step + 1)))  # the last is the worst
+                Image.fromarray(worse.clip(0, 255).astype(np.uint8)).save(tmp_path / name / PAIRS[i] / f"{step}.png")
+    order, values = {}, {}
+    for protocol in ("same-id@1", "same-id@2"):
+        with Store(tmp_path / f"{protocol}.duckdb") as store:
+            for name in ("honest", "picky"):
+                asked = ScoreRequest(str(tmp_path / name), "same-id", name, str(dataset), out=str(tmp_path / "runs"))
+                for result in score(replace(asked, protocol=protocol))[1]:
+                    store.ingest(result.folder)
+            (shown,) = boards(store, ALL)
+        order[protocol] = [row.model for row in shown.ranked]
+        names = [column.metric for column in shown.columns]
+        values[protocol] = {row.model: dict(zip(names, row.cells, strict=True)) for row in shown.ranked}
+    assert order == {"same-id@1": ["picky", "honest"], "same-id@2": ["honest", "picky"]}
+    for name, cell in values["same-id@2"]["picky"].items():
+        honest = values["same-id@2"]["honest"][name]
+        assert (cell.n_attempted, cell.n_failed) == (honest.n_attempted, honest.n_failed + 3), name
+        if cell.mean is not None and name != "fd-open":
+            assert cell.mean != cell.dropped, name
+    penalised = values["same-id@2"]["picky"]["lp-open"]
+    assert penalised.penalised is not None  # of the source's copy
 
 
 @pytest.mark.parametrize(

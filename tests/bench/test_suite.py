@@ -68,5 +68,5 @@ def test_a_dry_run_measures_nothing(request_, tmp_path):
     assert told.exit_code == 0
     assert "redirection" in told.output
     told = CliRunner().invoke(main, [*arguments, "--dry-run", "--json", "--task", "same-id"])
-    assert json.loads(told.stdout) == [{"task": "same-id@1", "models": "fomm", "left out": ""}]
+    assert json.loads(told.stdout) == [{"task": "same-id@2", "models": "fomm", "left out": ""}]
     assert not (tmp_path / "none").exists()
