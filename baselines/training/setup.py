@@ -84,7 +84,7 @@ def find_recipe(name: str, options: Options) -> Recipe:
 
 
 def options_before(recipe: Recipe, options: Options) -> Options:
-    """Options of the run that comes first: its own rows a step; of its steps the share that is asked of the recipe's."""
+    """Options of the run that comes first: its own rows a step, and of its steps the share that is asked of these."""
     steps = recipe.steps_before(options.steps)
     return replace(options, recipe=recipe.first, steps=steps, batch=None, accumulate=1)
 
