@@ -24,7 +24,7 @@ from leaderboard.page_cards import copy_curation, data_cards, model_cards
 from leaderboard.page_charts import Chart, angle_charts, rate_charts, speed_charts
 from leaderboard.page_data import board_data, column_data, script
 from leaderboard.page_players import Player, players, read_records
-from leaderboard.page_reported import Group, reported, reported_csv
+from leaderboard.page_reported import Group, Reproduced, reported, reported_csv, reproduced
 from leaderboard.plots import Plot, names, plots
 from leaderboard.records import RunRecord
 from leaderboard.standings import Board, Cell, boards, decimals
@@ -102,7 +102,7 @@ def write_page(store: Store, out: Path, curation: Sequence[Path] = ()) -> Page:
             files[f"data/b{i}c{c}.js"] = script(f"b{i}c{c}", data)
         left_out = len(whole[i].ranked) - len(board.ranked)
         sections.append(_section(store, i, board, left_out, columns, records, media, papers))
-    files |= _pages(sections, records, links, papers)
+    files |= _pages(sections, records, links, papers, reproduced(store))
     for name, text in files.items():
         (out / name).parent.mkdir(parents=True, exist_ok=True)
         with atomic(out / name) as partial:
@@ -149,6 +149,7 @@ def _pages(
     records: Mapping[str, RunRecord],
     curation: Mapping[str, str],
     papers: Sequence[Group],
+    again: Reproduced,
 ) -> dict[str, str]:
     """index.html, files of the boards that do not fit in it, and what both load."""
     environment = Environment(
@@ -175,6 +176,7 @@ def _pages(
         "data": data_cards(whole),
         "curation": curation,
         "reported": papers,
+        "reproduced": again,
         "newest": max((row.created for board in whole for row in board.rows), default=None),
     }
     page = environment.get_template("index.html.j2")

@@ -10,7 +10,10 @@ from typing import Any
 
 from leaderboard import published
 from leaderboard.published import Card
+from leaderboard.reproduction import Match, reproduction
 from leaderboard.store import Store
+
+MATCHES = 200  # published numbers beside measured ones on the page
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,23 @@ class Group:
     def id(self) -> str:
         """Its anchor in the page."""
         return f"reported-{self.index + 1}"
+
+
+@dataclass(frozen=True)
+class Reproduced:
+    """Published numbers beside measured ones, each with the number of what differs, and how many more there are."""
+
+    matches: tuple[tuple[Match, int], ...]
+    reasons: tuple[tuple[str, ...], ...]  # the n-th is number n + 1
+    more: int
+
+
+def reproduced(store: Store) -> Reproduced:
+    """What `leaderboard reproduction` prints, as far as the page has room."""
+    found = reproduction(store)
+    notes: dict[tuple[str, ...], int] = {}
+    shown = [(match, notes.setdefault(match.reasons, len(notes) + 1)) for match in found[:MATCHES]]
+    return Reproduced(tuple(shown), tuple(notes), len(found) - len(shown))
 
 
 def reported(store: Store) -> list[Group]:
