@@ -23,6 +23,7 @@ class ModelSpec:
     shots: int = 1  # how many source images it can use at most
     parameters: int = 0
     capabilities: tuple[str, ...] = ()  # "relative", "redirect", "codec", "canonical-keypoints"
+    follows: bool = True  # driving frames; False: it can do what `capabilities` says and no more
     needs: tuple[str, ...] = ()  # what must be in `extras`: "landmarks68", "mask"
     kind: Literal["model", "calibration"] = "model"  # calibration rows frame a table and are never ranked
     checkpoint: str = ""  # file or name the weights came from; empty: none

@@ -65,6 +65,7 @@ class NetworkModel:
     licence: ClassVar[str]
     shots: ClassVar[int] = 1
     capabilities: ClassVar[tuple[str, ...]] = ()
+    follows: ClassVar[bool] = True
     needs: ClassVar[tuple[str, ...]] = ()
     compilable: ClassVar[tuple[str, ...]] = ()  # calls of networks, as "generator.decode"; empty: each one's forward
 
@@ -96,6 +97,7 @@ class NetworkModel:
             shots=self.shots,
             parameters=parameters,
             capabilities=self.capabilities,
+            follows=self.follows,
             needs=self.needs,
             checkpoint=found.path.name,
             weights_sha256=found.sha256,

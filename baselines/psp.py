@@ -34,6 +34,7 @@ class Psp(NetworkModel):
     paper = "Richardson et al., Encoding in Style: a StyleGAN Encoder for Image-to-Image Translation, CVPR 2021"
     licence = "MIT; parts of the public code that are not in it differ"
     capabilities = ("redirect",)
+    follows = False
     compilable = ("encoder.forward", "decoder.forward")
 
     def __init__(self, preset: str = "mini", checkpoint: str | Path | None = None, device: str = "cpu") -> None:

@@ -16,7 +16,7 @@ from bench.entrants import Driven
 from bench.evaluators.suite import Suite, open_suite
 from bench.one_pass import COPY, Pass, Result
 from bench.plan import make_plan, settle_task
-from bench.tasks.base import CAPABILITY
+from bench.tasks.base import unable
 from curate.errors import MissingPrerequisite, UserError, unknown
 
 
@@ -78,8 +78,8 @@ def measure(request: Request) -> list[Result]:
     """As `run`, and says which pairs failed."""
     protocol, task = settle_task(request.task, request.protocol, request.shots, request.limit)
     model = _load(request.model, request)
-    if (able := CAPABILITY.get(task.motion, "")) and able not in model.spec.capabilities:
-        raise UserError(f"task {task.id} needs a model that can do {able!r}, and {model.spec.name} cannot")
+    if why := unable(task.motion, model.spec):
+        raise UserError(f"{model.spec.name} cannot take part in task {task.id}: {why}")
     suite = open_suite(request.suite)
     models = task.rows(task, [model]) if task.rows else [model]
     driven = {kind for each in models for kind in _needed(each, suite)}

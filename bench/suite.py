@@ -23,7 +23,7 @@ from bench.entrants import Driven
 from bench.evaluators.suite import Suite, open_suite
 from bench.one_pass import COPY, Pass
 from bench.plan import make_plan, settle_task
-from bench.tasks.base import CAPABILITY, Task
+from bench.tasks.base import Task, unable
 from curate.console import say
 from curate.errors import MissingPrerequisite, UserError, unknown
 from curate.files import sha256_text, write_json
@@ -131,9 +131,8 @@ def _entry(task: Task, loaded: dict[str, Reenactor], suite: Suite) -> Entry:
 
 def _why_not(task: Task, model: Reenactor, suite: Suite) -> str:
     """Why a model cannot take part in a task; "": it can."""
-    ability = CAPABILITY.get(task.motion, "")
-    if ability and ability not in model.spec.capabilities:
-        return f"it cannot do {ability!r}"
+    if why := unable(task.motion, model.spec):
+        return why
     if lacking := sorted(set(features_needed(model)) & set(suite.missing)):
         return f"it needs {lacking[0]}: {suite.missing[lacking[0]]}"
     try:

@@ -17,13 +17,15 @@ import torch
 
 import baselines
 from bench.bitstream import Format, decode, dequantised, encode, quantised
-from bench.compression import Setting
 from bench.datasets import open_dataset
 from curate import video
 from curate.files import sha256_file
 
 FORMATS = {"fixed": Format(20), "adaptive": Format(20, hold=6)}
-FORMATS |= {f"{coarser} x the steps": Setting(18, coarser).format(20) for coarser in (2, 4, 8, 16, 32)}  # a curve
+FORMATS |= {
+    f"{coarser} x the steps": Format(20, angle_step=0.25 * coarser, t_step=coarser / 512, delta_step=coarser / 512)
+    for coarser in (2, 4, 8, 16, 32)  # a curve
+}
 
 
 def psnr(found: torch.Tensor, truth: torch.Tensor) -> float:

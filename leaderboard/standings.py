@@ -304,10 +304,11 @@ def _mark_best(rows: list[Row], columns: Sequence[Column]) -> list[Row]:
 
 
 def decimals(board: Board, column: int) -> int:
-    """Decimals to print a column with, as papers do: 0.0412, 0.713, 5.32, 24.37; the largest ranked value decides."""
+    """Decimals to print a column with, as papers do: 0.0412, 0.713, 5.32, 24.37; the middle ranked value decides, so
+    that a model that fails does not hide what tells the others apart."""
     for rows in (board.ranked, board.rows):
-        values = [abs(cell.mean) for row in rows if (cell := row.cells[column]) and cell.mean]
+        values = sorted(abs(cell.mean) for row in rows if (cell := row.cells[column]) and cell.mean)
         if values:
-            largest = max(values)
-            return min(9, max(0, (3 if largest >= 10 else 2) - math.floor(math.log10(largest))))
+            middle = values[len(values) // 2]
+            return min(9, max(0, (3 if middle >= 10 else 2) - math.floor(math.log10(middle))))
     return 3

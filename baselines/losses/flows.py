@@ -28,9 +28,14 @@ def landmark_flow(flow: Tensor, points: Tensor, others: Tensor) -> Tensor:
     return F.l1_loss(_at(flow, points / reach - 1), others - points)
 
 
-def landmark_offset(flow: Tensor, points: Tensor, others: Tensor) -> Tensor:
-    """The same for a flow, points and others [B, N, 2] in [-1, 1], corners of the picture at the extremes."""
-    return F.l1_loss(points + _at(flow, points), others)
+def landmark_flow_of_two(first: Tensor, second: Tensor, points: Tensor, others: Tensor) -> Tensor:
+    """Mean |q - p - f(p) - g(p + f(p))| for two flows f [B, 2, h, w] and g [B, 2, h', w'], one after the other.
+
+    Points p [B, N, 2] and the same ones q in the picture that is looked up in the end, like the offsets, are in [-1, 1]
+    with corners of the picture at the extremes.
+    """
+    between = points + _at(first, points)
+    return F.l1_loss(between + _at(second, between), others)
 
 
 def _at(flow: Tensor, points: Tensor) -> Tensor:

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
 from typing import cast
 
 import torch
 from torch import Tensor
 
 from baselines import losses
-from baselines.head_model import synthetic
 from baselines.initialise import pass_through_alignment
 from baselines.landmark_rendering import draw_landmarks
-from baselines.losses.flows import landmark_offset
+from baselines.losses.flows import landmark_flow_of_two
 from baselines.objectives import terms
 from baselines.training.batch import Batch, Networks
 from baselines.training.recipe import Recipe
 from models.marionette import Discriminator, Generator
-
-HALF_SIDE = 150.0  # mm of a mean head that half the side of the pose that targets share stands for
 
 
 def prepare(networks: Networks, recipe: Recipe) -> None:
@@ -31,11 +27,9 @@ def prepare(networks: Networks, recipe: Recipe) -> None:
 def generator_losses(
     networks: Networks, batch: Batch, recipe: Recipe, rng: torch.Generator
 ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """Distances from the driving frames (`terms.reconstruction`); where the recipe has a weight for it, how far from
-    landmarks the flows lead; where it has a discriminator, the hinge loss and the distance of its features.
-
-    Outputs prediction [B, T, 3, R, R] and drawn landmarks [B * T, 3, R, R].
-    """
+    """Distances from the driving frames (`terms.reconstruction`); where the recipe has a weight for it, the distance
+    between a target's landmarks and where the flows look for the driver's; where it has a discriminator, the hinge loss
+    and the distance of its features. Outputs prediction [B, T, 3, R, R] and drawn landmarks [B * T, 3, R, R]."""
     generator = cast(Generator, networks["generator"])
     driving = batch.driving.flatten(0, 1)
     side = driving.shape[-1]
@@ -70,22 +64,13 @@ def discriminator_losses(
 
 
 def _landmark_flow(batch: Batch, flows: Sequence[Tensor], normalising: Sequence[Tensor]) -> Tensor:
-    """A pose that all targets share: f_y of each target leads there from a mean face's landmarks to the target's own,
-    f_u at each scale from the driver's to the mean face's."""
+    """Of the decoder's flows f_u at each scale, and f_y of each target."""
     half = (batch.driving.shape[-1] - 1) / 2
     driver = batch.driving_extras["landmarks68"].flatten(0, 1) / half - 1
-    shared = _mean_face().to(driver).expand(len(driver), -1, -1)
-    targets = batch.source_extras["landmarks68"].repeat_interleave(batch.driving.shape[1], dim=0) / half - 1
-    to_targets = [
-        landmark_offset(flow, shared, points) for flow, points in zip(normalising, targets.unbind(1), strict=True)
-    ]
-    to_shared = [landmark_offset(flow, driver, shared) for flow in flows]
-    return torch.stack(to_targets).mean() + torch.stack(to_shared).mean()
-
-
-@cache
-def _mean_face() -> Tensor:
-    """Landmarks [68, 2] of a mean head that faces the camera, about the middle of the picture."""
-    head = synthetic()
-    points = head.mean[head.landmarks.long(), :2]
-    return (points - points.mean(0)) / HALF_SIDE
+    frames = batch.driving.shape[1]
+    total = driver.new_zeros(())
+    for shot, second in enumerate(normalising):
+        target = batch.source_extras["landmarks68"][:, shot].repeat_interleave(frames, dim=0) / half - 1
+        for first in flows:
+            total = total + landmark_flow_of_two(first, second, driver, target)
+    return total / (len(flows) * len(normalising))

@@ -10,7 +10,7 @@ from bench.metrics.base import Aspect
 from curate.files import sha256_text
 
 if TYPE_CHECKING:
-    from baselines.interface import Reenactor
+    from baselines.interface import ModelSpec, Reenactor
     from bench.rows import Row
     from curate.dataset import Clip
 
@@ -24,6 +24,14 @@ Parameter = float | str | tuple[float, ...]
 
 CAPABILITY: dict[Motion, str] = {"relative": "relative", "redirect": "redirect"}
 """What a model must be able to do for a task of that motion, as in `baselines.interface.ModelSpec.capabilities`."""
+
+
+def unable(motion: Motion, spec: ModelSpec) -> str:
+    """Why a model cannot take part in a task of that motion; "": it can."""
+    ability = CAPABILITY.get(motion, "")
+    if ability and ability not in spec.capabilities:
+        return f"it cannot do {ability!r}"
+    return "" if ability == "redirect" or spec.follows else "it follows no driving frames"
 
 
 @dataclass(frozen=True)

@@ -45,7 +45,10 @@ def recipe(tiny, tmp_path):
 
     switches = "\n".join(f"{key} = {str(value).lower()}" for key, value in asdict(tiny).items())
     path = tmp_path / "tiny.toml"
-    path.write_text(f'extends = "fomm-mini"\nfirst = ""\nresolution = {RESOLUTION}\n\n[switches]\n{switches}\n')
+    path.write_text(
+        f'extends = "fomm-mini"\nfirst = ""\njudges = []\nresolution = {RESOLUTION}\n\n'
+        f"[weights]\nperceptual-builtin = 0\n\n[switches]\n{switches}\n"
+    )
     return path
 
 

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 import models
 from baselines import losses
 from baselines.losses import RandomWarp, equivariance_jacobian, equivariance_value, pyramid_gradient, pyramid_l1
-from baselines.losses.flows import landmark_offset
+from baselines.losses.flows import landmark_flow_of_two
 from baselines.losses.perceptual import FOMM_SCALES, shrink
 from models.pose import bin_degrees, degrees
 from models.vgg import VGG19, VGGFace
@@ -232,11 +232,12 @@ def test_pyramids_against_plain_loops():
     assert pyramid_gradient(a, (a + 0.25), levels=2) < 1e-6  # a constant offset has no gradient
 
 
-def test_a_flow_leads_from_points_to_others():
-    """It moves the right half alone."""
+def test_two_flows_lead_one_after_the_other():
+    """The first moves the right half alone, the second what is above the middle: a point meets what is where it is."""
     x = torch.linspace(-1, 1, 9).expand(1, 9, 9)
-    flow = torch.stack([0.5 * (x > 0.1), -0.75 * (x > 0.1)], dim=1)
-    points = torch.tensor([[[-0.5, -0.5], [0.5, 0.5]]])
-    there = torch.tensor([[[-0.5, -0.5], [1.0, -0.25]]])
-    assert float(landmark_offset(flow, points, there)) == pytest.approx(0, abs=1e-6)
-    assert float(landmark_offset(flow, points, there + 0.1)) == pytest.approx(0.1, abs=1e-6)
+    first = torch.stack([0.5 * (x > 0.1), torch.zeros_like(x) - 0.75 * (x > 0.1)], dim=1)
+    second = torch.stack([torch.zeros_like(x), 0.25 * (x.mT < -0.1)], dim=1)
+    points = torch.tensor([[[-0.5, -0.5], [0.5, 0.5], [-0.5, 0.5]]])
+    there = torch.tensor([[[-0.5, -0.25], [1.0, 0.0], [-0.5, 0.5]]])
+    assert float(landmark_flow_of_two(first, second, points, there)) == pytest.approx(0, abs=1e-6)
+    assert float(landmark_flow_of_two(first, second, points, there + 0.1)) == pytest.approx(0.1, abs=1e-6)

@@ -10,11 +10,14 @@ import torch
 from PIL import Image
 from scipy.spatial.transform import Rotation
 
+import baselines
 import bench
 from baselines.calibration import SourceCopy
+from baselines.interface import ModelSpec
 from bench import metrics, tasks
 from bench.run_folder import angle_grid
 from bench.runner import Request, measure
+from bench.tasks.base import unable
 from bench.tasks.redirection import GRID
 from curate import video
 from curate.angles import rotation
@@ -75,7 +78,7 @@ def test_relative_motion_starts_from_the_first_driving_frame(dataset, suite, tur
 
 def test_a_model_without_the_ability_is_refused_before_any_work(dataset, suite, outside, tmp_path):
     for task, able in (("relative", "relative"), ("redirection", "redirect")):
-        with pytest.raises(UserError, match=f"task {task} needs a model that can do '{able}', and shifter cannot"):
+        with pytest.raises(UserError, match=f"shifter cannot take part in task {task}: it cannot do '{able}'"):
             bench.run(task, "shifter", dataset, out=tmp_path)
 
 
@@ -158,3 +161,13 @@ def test_the_grid_shows_angles_where_they_belong():
     both = angle_grid(frames, np.array([[15, 10, 0], [0, 0, 0], [15, 0, 0]], np.float32), side=20, truth=frames + 100)
     assert both.shape == (28 + 80, 28 + 40, 3)
     assert [both[28 + 10 + 20 * row, 28 + 30, 0] for row in range(4)] == [100, 0, 180, 80]
+
+
+def test_a_model_that_turns_heads_alone_takes_part_in_redirection_alone():
+    spec = ModelSpec("turner", "mini", 64, capabilities=("redirect", "relative"), follows=False)
+    assert [unable(motion, spec) for motion in ("absolute", "relative", "redirect")] == [
+        "it follows no driving frames",
+        "it follows no driving frames",
+        "",
+    ]
+    assert not baselines.load("psp").spec.follows

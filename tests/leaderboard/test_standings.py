@@ -264,3 +264,10 @@ def test_the_split_that_was_run_is_said(store, add, capsys):
     print_board(board)
     assert "4 pairs of the test split" in capsys.readouterr().out
     assert export.flat([board])[0]["split"] == "test"
+
+
+def test_a_model_that_fails_hides_no_digit_of_the_others(store, add):
+    for run, model, l1 in (("a", "fomm", 0.0201), ("b", "osfv", 0.0214), ("c", "psp", 1.0)):
+        add(run, model, l1=l1)
+    board = only(boards(store))
+    assert [value(row.cells[0], decimals(board, 0)) for row in board.ranked] == ["0.0201", "0.0214", "1.0000"]
