@@ -43,7 +43,7 @@ def batch():
 @pytest.fixture
 def recipe():
     return replace(
-        read_recipe("marionette-mini"),
+        read_recipe("marionette-motion-mini"),
         discriminators=("discriminator",),
         discriminator=Optimiser(2e-3),
         weights=WEIGHTS,
@@ -94,7 +94,7 @@ def test_adversarial_losses_are_the_formulas(networks, batch, recipe):
 
 def test_without_a_discriminator_none_is_asked(networks, batch):
     losses, _ = objective.generator_losses(
-        {"generator": networks["generator"]}, batch, read_recipe("marionette-mini"), torch.Generator()
+        {"generator": networks["generator"]}, batch, read_recipe("marionette-motion-mini"), torch.Generator()
     )
     assert set(losses) == {"pixels", "gradients", "landmark_flow"}
 

@@ -43,7 +43,7 @@ def batch():
 
 @pytest.fixture
 def recipe():
-    mini = read_recipe("osfv-mini")
+    mini = read_recipe("osfv-motion-mini")
     return replace(mini, settings={}, weights={**mini.weights, "keypoint_prior": 1.0})
 
 
