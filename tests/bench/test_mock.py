@@ -214,3 +214,18 @@ def test_models_that_need_extras_get_ones_that_fit():
     globals()["Needy"] = Needy
     assert {level for level, _ in look(Needy).values()} == {"ok"}
     assert set(map(tuple, seen.values())) == {(1, 68, 2), (1, 1, 48, 48)} or seen["mask"] == torch.Size((4, 1, 48, 48))
+
+
+def test_a_model_that_follows_no_frames_is_asked_for_what_it_can_do(monkeypatch):
+    class Turner(Good):
+        spec = ModelSpec("turner", "mini", 32, capabilities=("redirect",), follows=False)
+
+        def reenact(self, source, driving, extras, *, relative_to=None):
+            raise AssertionError
+
+    monkeypatch.setattr("tests.bench.test_mock.Good", Turner)
+    found = mock("tests.bench.test_mock:Good")
+    assert [(finding.level, finding.what) for finding in found][1:] == [
+        ("ok", "encode_source"),
+        ("ok", "capability redirect"),
+    ]
