@@ -3,6 +3,7 @@ that looks finished."""
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import shutil
@@ -74,10 +75,10 @@ def publish(
 ) -> Path:
     """Write out/<run_id> with previews, samples.parquet and, last, run.json; gives the folder.
 
-    `record.samples_sha256`, `record.previews` and `record.stills` are filled in here.
+    `record.samples_sha256`, `record.previews` and `record.stills` are filled in here. Where another process has just
+    taken the run's id, the id gets a number.
     """
     partial = out / f"{PARTIAL}{os.getpid()}-{record.run_id}"
-    folder = out / record.run_id
     try:
         (partial / PREVIEWS).mkdir(parents=True)
         for files in [preview.files for preview in previews] + [still.files for still in stills]:
@@ -86,15 +87,20 @@ def publish(
         digest = write_samples(partial, samples)
         infos = tuple(preview.info for preview in previews)
         worst = tuple(still.info for still in stills)
-        write_record(
-            partial,
-            record.model_copy(update={"samples_sha256": digest, "previews": infos, "stills": worst}),
-        )
-        partial.rename(folder)
+        whole = record.model_copy(update={"samples_sha256": digest, "previews": infos, "stills": worst})
+        number = 1
+        while True:
+            write_record(partial, whole)
+            try:
+                return partial.rename(out / whole.run_id)
+            except OSError as error:
+                if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                    raise
+                number += 1
+                whole = whole.model_copy(update={"run_id": f"{record.run_id}-{number}"})
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
-    return folder
 
 
 def preview(number: int, pair: Pair, view: PairView, output: Look) -> Preview:
