@@ -110,11 +110,14 @@ def describe(model: str, dataset: str | Path, options: Options) -> dict[str, Any
     with baseline_errors():
         plan = training.plan(model, opened.root, options.cache or cache() / "training", options, aids=aids())
     recipe, first = plan.recipe, plan.first
-    told = f"{first.recipe.name}, {first.steps} steps of {first.seconds_per_step:.3f} s" if first else None
+    before: list[str] = []
+    while first:
+        before.insert(0, f"{first.recipe.name}, {first.steps} steps of {first.seconds_per_step:.3f} s")
+        first = first.first
     return {
         "model": model,
         "recipe": recipe.name,
-        **({"before it": told} if told else {}),
+        **({"before it": "; ".join(before)} if before else {}),
         "dataset": f"{opened.name}: {plan.clips} clips, {plan.frames} frames to train on",
         "resolution": recipe.resolution,
         "batch": plan.batch,

@@ -49,20 +49,14 @@ def test_osfv_finds_landmarks_through_the_pose(batch):
     assert motion.deformation.shape == (4, count, 3)
 
 
-def test_fomm_finds_landmarks(batch):
-    torch.manual_seed(0)
-    sizes = {"num_kp": 4, "kp_width": 8, "kp_max_width": 16, "kp_blocks": 2, "kp_scale": 1}
-    networks = {"kp_detector": models.create("fomm", "mini", **sizes)["kp_detector"]}
-    recipe = replace(read_recipe("fomm-keypoints-mini"), settings={"landmarks": [0, 1, 2, 3]})
-    seen = learning.train(objective, networks, batch, recipe, 50, 5e-3)
-    assert set(seen[0]) == {name for name, weight in recipe.weights.items() if weight}
-    assert fall(seen, "landmarks") < 0.5
+FOMM = {"num_kp": 4, "kp_width": 8, "kp_max_width": 16, "kp_blocks": 2, "kp_scale": 1}
 
 
-def test_direct_keypoints_of_osfv_find_landmarks(batch):
+@pytest.mark.parametrize(("architecture", "sizes"), [("fomm", FOMM), ("osfv-direct", TINY)])
+def test_a_detector_finds_landmarks(batch, architecture, sizes):
     torch.manual_seed(0)
-    networks = {"kp_detector": models.create("osfv-direct", "mini", **TINY)["kp_detector"]}
-    recipe = replace(read_recipe("osfv-direct-keypoints-mini"), settings={"landmarks": [0, 1, 2, 3]})
+    networks = {"kp_detector": models.create(architecture, "mini", **sizes)["kp_detector"]}
+    recipe = replace(read_recipe(f"{architecture}-keypoints-mini"), settings={"landmarks": [0, 1, 2, 3]})
     seen = learning.train(objective, networks, batch, recipe, 50, 5e-3)
     assert set(seen[0]) == {name for name, weight in recipe.weights.items() if weight}
     assert fall(seen, "landmarks") < 0.5
