@@ -42,7 +42,6 @@ class FsVid2vid(NetworkModel):
         super().__init__(preset, checkpoint, device)
         self.generator = cast(Generator, self.networks["net_G"])
         if not self.generator.config.attention:
-            self.shots = 1  # type: ignore[misc]  # a class variable, here of the instance
             self.spec = replace(self.spec, shots=1)
 
     def encode_source(self, images: Tensor, extras: Extras) -> Source:

@@ -149,8 +149,8 @@ class NetworkModel:
     def check_source(self, images: Tensor) -> None:
         """As `check`, of source images, of which the model must be able to use every one."""
         self.check("images", images)
-        if len(images) > self.shots:
-            most = f"{self.shots} source image{'s' * (self.shots > 1)}"
+        if len(images) > self.spec.shots:
+            most = f"{self.spec.shots} source image{'s' * (self.spec.shots > 1)}"
             raise InputError(f"images: expected at most {most}, which is what {self.name} uses, got {len(images)}")
 
     def check_one(self, name: str, images: Tensor) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -18,16 +19,7 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the pictures.")
 @click.option("--device", default="cpu", show_default=True, help="Where to compute: cpu or cuda.")
 @click.option("--unverified", is_flag=True, help="Take a published file whose hash is not known here.")
-def psp_directions(
-    out: Path,
-    checkpoint: str,
-    directions: Path | None,
-    dataset: str | None,
-    samples: int,
-    seed: int,
-    device: str,
-    unverified: bool,
-) -> None:
+def psp_directions(out: Path, **options: Any) -> None:
     """Put latent directions of yaw, pitch and roll beside pSp's weights, so that it can turn heads; prints the file.
 
     They are fitted to pictures that the decoder draws, whose poses the builtin network sees, unless a file or a
@@ -35,4 +27,4 @@ def psp_directions(
     """
     from bench.psp_directions import add_directions
 
-    click.echo(add_directions(out, checkpoint, directions, dataset, samples, seed, device, unverified))
+    click.echo(add_directions(out, **options))

@@ -26,4 +26,4 @@ def open_script(network: str) -> tuple[Any, NetworkInfo]:
     (file,) = files.files_of(network)
     content = path.read_bytes()
     check(file, path, hashlib.sha256(content).hexdigest())
-    return torch.jit.load(io.BytesIO(content), map_location="cpu").eval(), info  # type: ignore[no-untyped-call]
+    return torch.jit.load(io.BytesIO(content), map_location="cpu").eval(), info  # type: ignore[no-untyped-call]  # torch has no types here
